@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Libraries of docs/dependencies.md, gathered in the interface target `mixdown_deps`.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+set(mixdown_pc jansson libprotobuf-c zlib liblzma libzip libjpeg libpng libxxhash)
+pkg_check_modules(deps REQUIRED IMPORTED_TARGET ${mixdown_pc})
+
+# Debian's package of pthreadpool has no .pc file.
+find_path(PTHREADPOOL_INCLUDE pthreadpool.h REQUIRED)
+find_library(PTHREADPOOL_LIBRARY pthreadpool REQUIRED)
+
+add_library(mixdown_deps INTERFACE)
+target_include_directories(mixdown_deps SYSTEM INTERFACE ${PTHREADPOOL_INCLUDE})
+target_link_libraries(mixdown_deps INTERFACE PkgConfig::deps ${PTHREADPOOL_LIBRARY} Threads::Threads
+                      ${CMAKE_DL_LIBS} m)

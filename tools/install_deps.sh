@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what a make target lacks: tools/install_deps.sh GROUP..., with the groups build, test, python, format, tidy,
+# fuzz, mutants and data. Silent when nothing is missing; with apt and the right to use it, installs; otherwise says what is
+# missing and fails. `python` puts numpy, onnx and onnxruntime into build/venv unless python3 has them.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+missing=()
+need_command() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+need_pc() { pkg-config --exists "$1" 2>/dev/null || missing+=("$2"); }
+need_header() { printf '#include <%s>\n' "$1" | ${CC:-cc} -E - >/dev/null 2>&1 || missing+=("$2"); }
+need_path() { [ -e "$1" ] || missing+=("$2"); }
+
+need_build() {
+    need_command gcc gcc
+    need_command cmake cmake
+    need_command ninja ninja-build
+    need_command pkg-config pkg-config
+    need_command protoc-c protobuf-c-compiler
+    need_pc jansson libjansson-dev
+    need_pc libprotobuf-c libprotobuf-c-dev
+    need_pc zlib zlib1g-dev
+    need_pc liblzma liblzma-dev
+    need_pc libzip libzip-dev
+    need_pc libjpeg libjpeg-dev
+    need_pc libpng libpng-dev
+    need_pc libxxhash libxxhash-dev
+    need_header pthreadpool.h libpthreadpool-dev
+}
+
+need_group() {
+    case "$1" in
+    build) need_build ;;
+    test) need_pc cmocka libcmocka-dev; need_command g++ g++; need_command python3 python3 ;;
+    python) need_command python3 python3; python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv) ;;
+    format) need_command clang-format clang-format ;;
+    fuzz) need_command clang clang ;;
+    tidy) need_command clang-tidy clang-tidy ;;
+    mutants) need_command rsync rsync; need_command patch patch ;;
+    data) need_path /usr/share/datasets/fashion-mnist dataset-fashion-mnist ;;
+    *) echo "install_deps.sh: group: expected build, test, python, format, tidy, fuzz, mutants or data, got $1" >&2; exit 2 ;;
+    esac
+}
+
+install_missing() {
+    local run=()
+    if [ "$(id -u)" != 0 ]; then
+        if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then run=(sudo); else return 1; fi
+    fi
+    command -v apt-get >/dev/null 2>&1 || return 1
+    echo "installing ${missing[*]}" >&2
+    "${run[@]}" apt-get update -qq >&2 && \
+        "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+python_packages() {
+    local packages='import numpy, onnx, onnxruntime'
+    python3 -c "$packages" 2>/dev/null && return
+    [ -x build/venv/bin/python ] && build/venv/bin/python -c "$packages" 2>/dev/null && return
+    python3 -m venv build/venv && build/venv/bin/pip install -q numpy onnx onnxruntime && return
+    echo "missing: the Python packages numpy, onnx and onnxruntime (python3 -m pip install numpy onnx onnxruntime)" >&2
+    return 1
+}
+
+for group in "$@"; do need_group "$group"; done
+if [ "${#missing[@]}" -gt 0 ] && ! install_missing; then
+    echo "missing: ${missing[*]} (names of Debian packages)" >&2
+    echo "  on Debian or Ubuntu: apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+for group in "$@"; do
+    if [ "$group" = python ]; then python_packages || exit 1; fi
+done
