@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What integer tiles need beyond the vectors of vec_avx2.h: the same names as q8_zmm.h. The products themselves are in
+ * q8_avx2.h and q8_avxvnni.h. */
+#ifndef MXDI_KERNELS_SIMD_Q8_YMM_H
+#define MXDI_KERNELS_SIMD_Q8_YMM_H
+
+#include "kernels/simd/f32_x86.h"
+#include "kernels/simd/vec_avx2.h"
+
+static inline vi32 q8_load(const int32_t *p) /* aligned */
+{
+    return _mm256_load_si256((const __m256i *)p);
+}
+
+static inline void q8_store(int32_t *p, vi32 v) /* aligned */
+{
+    _mm256_store_si256((__m256i *)p, v);
+}
+
+/* Four bytes in every lane. */
+static inline vi32 q8_spread(const uint8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof(four));
+    return _mm256_set1_epi32(four);
+}
+
+/* Half to even; below -2^31 gives the lowest integer, above 2^31 must not occur. */
+static inline vi32 q8_rint(vf32 v)
+{
+    return _mm256_cvtps_epi32(v);
+}
+
+/* Byte j of each lane from vector j. Lanes come in the order of the unpack instructions, which q8_join undoes. */
+static inline void q8_zip4(vi32 q[4], vu8 a, vu8 b, vu8 c, vu8 d)
+{
+    const vu8 ab_lo = _mm256_unpacklo_epi8(a, b), ab_hi = _mm256_unpackhi_epi8(a, b);
+    const vu8 cd_lo = _mm256_unpacklo_epi8(c, d), cd_hi = _mm256_unpackhi_epi8(c, d);
+    q[0] = _mm256_unpacklo_epi16(ab_lo, cd_lo);
+    q[1] = _mm256_unpackhi_epi16(ab_lo, cd_lo);
+    q[2] = _mm256_unpacklo_epi16(ab_hi, cd_hi);
+    q[3] = _mm256_unpackhi_epi16(ab_hi, cd_hi);
+}
+
+/* What lanes of steps from the zero point become as u8: + zero_point (lanes of 16 bits), saturated, at least q_min. */
+static inline vu8 q8_narrow(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point, vu8 q_min)
+{
+    const vi32 a = _mm256_adds_epi16(_mm256_packs_epi32(a0, a1), zero_point);
+    const vi32 b = _mm256_adds_epi16(_mm256_packs_epi32(b0, b1), zero_point);
+    return _mm256_max_epu8(_mm256_packus_epi16(a, b), q_min);
+}
+
+static inline vi32 q8_set1_s16(int32_t v)
+{
+    return _mm256_set1_epi16((int16_t)v);
+}
+
+/* From q8_narrow of two rows (a0 a1) and (b0 b1): row a in the lower half, row b in the upper. */
+static inline vu8 q8_rows(vu8 narrow)
+{
+    return _mm256_permutevar8x32_epi32(narrow, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+/* The first n bytes of each half, 1 <= n <= half a vector. */
+static inline void q8_store_rows(uint8_t *a, uint8_t *b, vu8 rows, size_t n)
+{
+    const __m128i lo = _mm256_castsi256_si128(rows), hi = _mm256_extracti128_si256(rows, 1);
+    if (n == 16) {
+        q128_store(a, lo);
+        q128_store(b, hi);
+    } else if (n == 8) {
+        _mm_storel_epi64((__m128i *)(void *)a, lo);
+        _mm_storel_epi64((__m128i *)(void *)b, hi);
+    } else {
+        q128_store_tail(a, lo, n);
+        q128_store_tail(b, hi, n);
+    }
+}
+#endif

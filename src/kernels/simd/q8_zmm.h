@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What integer tiles need beyond the vectors of vec_avx512.h: the same names as q8_ymm.h, which says what each is. */
+#ifndef MXDI_KERNELS_SIMD_Q8_ZMM_H
+#define MXDI_KERNELS_SIMD_Q8_ZMM_H
+
+#include "kernels/simd/f32_x86.h"
+#include "kernels/simd/vec_avx512.h"
+
+static inline vi32 q8_load(const int32_t *p)
+{
+    return _mm512_load_si512(p);
+}
+
+static inline void q8_store(int32_t *p, vi32 v)
+{
+    _mm512_store_si512(p, v);
+}
+
+static inline vi32 q8_spread(const uint8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof(four));
+    return _mm512_set1_epi32(four);
+}
+
+static inline vi32 q8_rint(vf32 v)
+{
+    return _mm512_cvtps_epi32(v);
+}
+
+static inline void q8_zip4(vi32 q[4], vu8 a, vu8 b, vu8 c, vu8 d)
+{
+    const vu8 ab_lo = _mm512_unpacklo_epi8(a, b), ab_hi = _mm512_unpackhi_epi8(a, b);
+    const vu8 cd_lo = _mm512_unpacklo_epi8(c, d), cd_hi = _mm512_unpackhi_epi8(c, d);
+    q[0] = _mm512_unpacklo_epi16(ab_lo, cd_lo);
+    q[1] = _mm512_unpackhi_epi16(ab_lo, cd_lo);
+    q[2] = _mm512_unpacklo_epi16(ab_hi, cd_hi);
+    q[3] = _mm512_unpackhi_epi16(ab_hi, cd_hi);
+}
+
+static inline vu8 q8_narrow(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point, vu8 q_min)
+{
+    const vi32 a = _mm512_adds_epi16(_mm512_packs_epi32(a0, a1), zero_point);
+    const vi32 b = _mm512_adds_epi16(_mm512_packs_epi32(b0, b1), zero_point);
+    return _mm512_max_epu8(_mm512_packus_epi16(a, b), q_min);
+}
+
+static inline vi32 q8_set1_s16(int32_t v)
+{
+    return _mm512_set1_epi16((int16_t)v);
+}
+
+static inline vu8 q8_rows(vu8 narrow)
+{
+    const vi32 order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, narrow);
+}
+
+static inline void q8_store_rows(uint8_t *a, uint8_t *b, vu8 rows, size_t n)
+{
+    const __m256i lo = _mm512_castsi512_si256(rows), hi = _mm512_extracti64x4_epi64(rows, 1);
+    if (n == 32) {
+        _mm256_storeu_si256((__m256i *)(void *)a, lo);
+        _mm256_storeu_si256((__m256i *)(void *)b, hi);
+    } else {
+        const __mmask32 first = (__mmask32)((1u << n) - 1);
+        _mm256_mask_storeu_epi8(a, first, lo);
+        _mm256_mask_storeu_epi8(b, first, hi);
+    }
+}
+#endif
