@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The CPU backend on matrix products: constant weights over rows and behind a flattened image, two activations, Gemm. */
+#include "unit/cpu_case.h"
+
+static int32_t low(mxd_dtype d)
+{
+    int64_t lo = 0, hi = 0;
+    (void)mxdi_dtype_range(d, &lo, &hi);
+    return (int32_t)lo;
+}
+
+static void range(cpu_case *c, mxd_dtype d)
+{
+    if (d == MXD_F32)
+        return;
+    case_int(c, "y_zero_point", low(d) + 125);
+    case_int(c, "q_min", low(d));
+    case_int(c, "q_max", low(d) + 255);
+}
+
+/* QMatMul with constant weights over x of any rank. */
+static void qmatmul(uint64_t seed, mxd_dtype x_type, mxd_dtype w_type, mxd_dtype y_type, bool trans_b, bool bias_float, bool residual,
+                    int32_t rank, const int64_t *xd, int64_t n)
+{
+    cpu_case      c;
+    const int64_t k = xd[rank - 1], wd[] = { trans_b ? n : k, trans_b ? k : n };
+    int64_t       yd[MXD_MAX_RANK];
+    memcpy(yd, xd, (size_t)rank * sizeof(yd[0]));
+    yd[rank - 1] = n;
+    case_begin(&c, seed, xd[0]);
+    const uint32_t x = case_input(&c, x_type, true, rank, xd), w = case_constant(&c, w_type, 2, wd, NULL);
+    const uint32_t y = case_value(&c, y_type, true, rank, yd), b = bias_float ? MXD_NO_VALUE : case_constant(&c, MXD_S32, 1, &n, NULL);
+    const uint32_t bf = bias_float ? case_floats(&c, n, 4.0f) : MXD_NO_VALUE;
+    const uint32_t m  = case_floats(&c, n, (y_type == MXD_F32 ? 0.1f : 50.0f) / (float)(sqrt((double)k) * 5500.0));
+    const uint32_t r  = residual ? case_input(&c, y_type, true, rank, yd) : MXD_NO_VALUE;
+    case_node(&c, "QMatMul", y, INS(x, w, b, bf, m, r));
+    case_int(&c, "transB", trans_b);
+    case_int(&c, "x_zero_point", low(x_type) + 120);
+    range(&c, y_type);
+    if (residual) {
+        case_int(&c, "mid", 0);
+        case_int(&c, "r_zero_point", low(y_type) + 100);
+        case_float(&c, "r_scale_ratio", 0.8f);
+        case_float(&c, "y_scale_ratio", 1.0f);
+    }
+    case_output(&c, y);
+    case_check(&c);
+}
+
+static void products_with_constant_weights(void **state)
+{
+    (void)state;
+    static const int64_t a[] = { 11, 37 }, b[] = { 3, 20 }, d[] = { 2, 9, 24 }, e[] = { 5, 3, 2, 10 }, f[] = { 1, 17, 64 }, h[] = { 16, 64 };
+    qmatmul(1, MXD_U8, MXD_S8, MXD_U8, false, false, false, 2, a, 19);
+    qmatmul(2, MXD_S8, MXD_S8, MXD_F32, true, true, false, 2, b, 10);
+    qmatmul(3, MXD_U8, MXD_S8, MXD_S8, false, true, false, 3, d, 40);
+    qmatmul(4, MXD_S8, MXD_U8, MXD_U8, true, false, false, 4, e, 6);
+    qmatmul(5, MXD_U8, MXD_S4, MXD_U8, false, false, true, 3, f, 33);
+    qmatmul(6, MXD_U8, MXD_S8, MXD_F32, true, false, false, 2, h, 5);
+}
+
+/* A blocked image, flattened: one convolution as large as the image. */
+static void behind_an_image(uint64_t seed, int64_t batch, bool integer)
+{
+    cpu_case      c;
+    const int64_t xd[] = { batch, 6, 9, 8 }, pd[] = { batch, 6, 4, 4 }, fd[] = { batch, 96 }, yd[] = { batch, 10 }, two[] = { 2, 2 };
+    const mxd_dtype type = integer ? MXD_U8 : MXD_F32;
+    case_begin(&c, seed, batch);
+    const uint32_t x = case_input(&c, type, true, 4, xd), pooled = case_value(&c, type, true, 4, pd);
+    const uint32_t flat = case_value(&c, type, true, 2, fd), y = case_value(&c, MXD_F32, true, 2, yd);
+    case_node(&c, "MaxPool", pooled, INS(x));
+    case_ints(&c, "kernel_shape", 2, two);
+    case_ints(&c, "strides", 2, two);
+    case_node(&c, "Flatten", flat, INS(pooled));
+    if (integer) {
+        const uint32_t w = case_constant(&c, MXD_S8, DIMS(10, 96), NULL), m = case_floats(&c, 1, 0.001f);
+        case_node(&c, "QMatMul", y, INS(flat, w, MXD_NO_VALUE, MXD_NO_VALUE, m));
+        case_int(&c, "transB", 1);
+        case_int(&c, "x_zero_point", 3);
+    } else {
+        const uint32_t w = case_constant(&c, MXD_F32, DIMS(96, 10), NULL), b = case_floats(&c, 10, 1.0f);
+        case_node(&c, "FusedMatMul", y, INS(flat, w, b));
+        case_float(&c, "min", 0.0f);
+    }
+    case_output(&c, y);
+    case_check(&c);
+}
+
+static void flattened_images_are_not_unpacked(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 4; k++)
+        behind_an_image((uint64_t)k, k < 2 ? 10 : 3, k % 2 == 0);
+}
+
+static void two_activations(uint64_t seed, mxd_dtype a_type, mxd_dtype b_type, mxd_dtype y_type, int32_t rank, const int64_t *ad,
+                            const int64_t *bd, bool b_batched)
+{
+    cpu_case   c;
+    int64_t    yd[MXD_MAX_RANK];
+    const bool integer = a_type != MXD_F32;
+    memcpy(yd, ad, (size_t)rank * sizeof(yd[0]));
+    yd[rank - 1] = bd[rank - 1];
+    case_begin(&c, seed, ad[0]);
+    const uint32_t a = case_input(&c, a_type, true, rank, ad), b = case_input(&c, b_type, b_batched, rank, bd);
+    const uint32_t y = case_value(&c, y_type, true, rank, yd);
+    if (!integer) {
+        case_node(&c, "MatMul", y, INS(a, b));
+    } else {
+        const int32_t  z[] = { low(b_type) + 9 };
+        const uint32_t m  = case_floats(&c, 1, (y_type == MXD_F32 ? 0.1f : 50.0f) / (float)(sqrt((double)ad[rank - 1]) * 9000.0));
+        const uint32_t zw = case_constant(&c, MXD_S32, DIMS(1), z);
+        case_node(&c, "QMatMul", y, INS(a, b, MXD_NO_VALUE, MXD_NO_VALUE, m, MXD_NO_VALUE, zw));
+        case_int(&c, "x_zero_point", low(a_type) + 77);
+        range(&c, y_type);
+    }
+    case_output(&c, y);
+    case_check(&c);
+}
+
+static void products_of_two_activations(void **state)
+{
+    (void)state;
+    static const int64_t a[] = { 3, 2, 7, 12 }, b[] = { 3, 2, 12, 9 }, c[] = { 1, 4, 5, 700 }, d[] = { 1, 4, 700, 6 }, e[] = { 1, 1, 12, 9 };
+    two_activations(1, MXD_F32, MXD_F32, MXD_F32, 4, a, b, true);
+    two_activations(2, MXD_U8, MXD_U8, MXD_U8, 4, a, b, true);
+    two_activations(3, MXD_S8, MXD_U8, MXD_F32, 4, a, b, true);
+    two_activations(4, MXD_U8, MXD_S8, MXD_S8, 4, c, d, true);
+    two_activations(5, MXD_F32, MXD_F32, MXD_F32, 4, a, e, false);
+}
+
+static void gemm(uint64_t seed, bool trans_a, bool trans_b, bool constant, int c_rank, float alpha, float beta)
+{
+    cpu_case      c;
+    const int64_t m = 5, k = 12, n = 7, ad[] = { trans_a ? k : m, trans_a ? m : k }, bd[] = { trans_b ? n : k, trans_b ? k : n };
+    const int64_t yd[] = { m, n }, cd[2][2] = { { n, 0 }, { m, n } };
+    case_begin(&c, seed, 1);
+    const uint32_t a = case_input(&c, MXD_F32, false, 2, ad);
+    const uint32_t b = constant ? case_constant(&c, MXD_F32, 2, bd, NULL) : case_input(&c, MXD_F32, false, 2, bd);
+    const uint32_t y = case_value(&c, MXD_F32, false, 2, yd);
+    const uint32_t add = c_rank == 0 ? MXD_NO_VALUE : c_rank == 1 ? case_constant(&c, MXD_F32, 1, cd[0], NULL) : case_input(&c, MXD_F32, false, 2, cd[1]);
+    case_node(&c, "Gemm", y, INS(a, b, add));
+    case_int(&c, "transA", trans_a);
+    case_int(&c, "transB", trans_b);
+    case_float(&c, "alpha", alpha);
+    case_float(&c, "beta", beta);
+    case_output(&c, y);
+    case_check(&c);
+}
+
+static void gemm_in_all_its_forms(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 24; k++)
+        gemm((uint64_t)k, k & 1, k & 2, k & 4, k / 8, k % 3 ? 1.0f : 0.5f, k % 5 ? 1.0f : -2.0f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_with_constant_weights),
+        cmocka_unit_test(flattened_images_are_not_unpacked),
+        cmocka_unit_test(products_of_two_activations),
+        cmocka_unit_test(gemm_in_all_its_forms),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
