@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The steps of quantizing in order: canonical graph, settings by the recipe, integer domain, ranges, weights, activations.
+ */
+#include "quant/quantize.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/asked.h"
+#include "onnx/onnx.h"
+#include "passes/passes.h"
+#include "quant/qdq.h"
+
+/* A layer asked for integers that cannot have them stays float: told, unless the recipe allows more. */
+static mxd_status check_layers(const mxdi_graph *g, mxdi_setting *setting, mxd_error *err)
+{
+    for (uint32_t n = 0; n < g->n_nodes; n++) {
+        const mxd_node *const node = &g->node[n];
+        mxdi_precision *const p = &setting[n].precision;
+        if (!mxdi_is_product(node) || (!p->w_bits && p->compute == MXD_F32))
+            continue;
+        const bool constant = g->value[node->in[1]].data != NULL;
+        if (mxdi_precision_is_integer(*p) && !mxdi_domain_can_be_integer(g, node)) {
+            if (!mxdi_precision_equal(setting[n].allow, *p)) {
+                *p = setting[n].allow;
+                continue;
+            }
+            return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s '%s': no integer form (%s); give it \"allow\": \"f32\" or exclude it", node->op, node->name,
+                             constant ? "transposed input, scaled product or a bias that is not per channel" : "weights that are not constant");
+        }
+        if (p->w_bits && !p->a_bits && !constant)
+            *p = (mxdi_precision){ 0, 0, p->compute }; /* weight-only says nothing of a product of two activations */
+    }
+    return MXD_OK;
+}
+
+static mxd_status plan_init(mxdi_qdq_plan *p, mxdi_graph *g, mxdi_setting *setting, const mxdi_calibration *calibration, const mxdi_quantize_options *o, mxd_error *err)
+{
+    *p = (mxdi_qdq_plan){ .g = g, .setting = setting, .calibration = calibration, .signed_activations = o->backend->signed_activations != 0,
+                          .symmetric = o->backend->symmetric_only != 0, .n_values = g->n_values, .n_nodes = g->n_nodes };
+    p->scale = MXDI_NEW(&g->arena, float, g->n_values + 1);
+    p->zero_point = MXDI_NEW(&g->arena, int32_t, g->n_values + 1);
+    if (!p->scale || !p->zero_point)
+        return mxdi_nomem(err);
+    return mxdi_domain_of(&p->domain, &g->arena, g, setting, o->backend, err);
+}
+
+/* Opset 13 for per-axis quantizers and 16-bit casts, 21 for 4 bits and blocks. */
+static int32_t needed_opset(const mxdi_graph *g, const mxdi_setting *setting, const uint8_t *bits)
+{
+    int32_t opset = 13;
+    for (uint32_t n = 0; n < g->n_nodes; n++)
+        if (mxdi_is_product(&g->node[n]) && setting[n].precision.w_bits && (setting[n].precision.w_bits <= 4 || setting[n].block))
+            opset = 21;
+    for (uint32_t v = 0; v < g->n_values; v++)
+        opset = bits[v] && bits[v] <= 4 ? 21 : opset;
+    return opset;
+}
+
+/* What the graph itself cannot say: widths between those of storage types, by node. */
+static mxd_status write_metadata(mxdi_graph *g, const mxdi_quantize_result *r, mxd_error *err)
+{
+    json_t *const map = json_object();
+    unsigned w, a;
+    for (uint32_t k = 0; k < r->n_layers; k++)
+        if (sscanf(r->precision[k], "w%ua%u", &w, &a) == 2 && ((w != 8 && w != 4) || (a != 8 && a != 4)))
+            json_object_set_new(map, r->node[k], json_string(r->precision[k]));
+    mxd_status st = MXD_OK;
+    if (json_object_size(map)) {
+        char *const text = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
+        st = text ? mxdi_graph_set_meta(g, "mixdown.precision", text, err) : mxdi_nomem(err);
+        free(text);
+    }
+    json_decref(map);
+    return st;
+}
+
+static mxd_status list_layers(mxdi_quantize_result *r, mxdi_graph *g, const mxdi_setting *setting, mxd_error *err)
+{
+    r->n_layers = 0;
+    r->node = MXDI_NEW(&g->arena, const char *, g->n_nodes + 1);
+    r->precision = MXDI_NEW(&g->arena, const char *, g->n_nodes + 1);
+    if (!r->node || !r->precision)
+        return mxdi_nomem(err);
+    for (uint32_t n = 0; n < g->n_nodes; n++) {
+        char name[16];
+        if (!mxdi_is_product(&g->node[n]))
+            continue;
+        mxdi_precision_text(name, setting[n].precision);
+        r->node[r->n_layers] = g->node[n].name;
+        r->precision[r->n_layers] = mxdi_arena_strdup(&g->arena, name);
+        if (!r->precision[r->n_layers++])
+            return mxdi_nomem(err);
+    }
+    return MXD_OK;
+}
+
+static mxd_status quantize(mxdi_graph *g, mxdi_quantize_result *result, const mxdi_recipe *recipe, const mxdi_calibration *calibration,
+                           const mxdi_quantize_options *o, mxd_error *err)
+{
+    bool scalable;
+    mxdi_qdq_plan plan;
+    MXD_TRY(mxdi_passes_prepare(g, calibration ? calibration->input : NULL, calibration ? calibration->n_inputs : 0, 1, &scalable, err));
+    mxdi_setting *const setting = MXDI_NEW(&g->arena, mxdi_setting, g->n_nodes + 1);
+    if (!setting)
+        return mxdi_nomem(err);
+    MXD_TRY(mxdi_recipe_apply(setting, recipe, g, err));
+    MXD_TRY(check_layers(g, setting, err));
+    MXD_TRY(plan_init(&plan, g, setting, calibration, o, err));
+    const int32_t opset = needed_opset(g, setting, plan.domain.bits);
+    MXD_TRY(mxdi_qdq_ranges(&plan, err));
+    MXD_TRY(list_layers(result, g, setting, err));
+    mxdi_averages_of(&result->averages, g, setting, plan.domain.bits);
+    MXD_TRY(mxdi_qdq_weights(&plan, err));
+    MXD_TRY(mxdi_qdq_activations(&plan, err));
+    MXD_TRY(write_metadata(g, result, err));
+    if (g->opset < opset)
+        MXD_TRY(mxdi_onnx_raise_opset(g, opset, err));
+    for (uint32_t n = 0; n < g->n_nodes; n++)
+        g->node[n].n_origin = 0; /* the new model's nodes are its own */
+    for (uint32_t n = 0; n < g->n_nodes; n++)
+        MXD_TRY(mxdi_node_add_origins(g, &g->node[n], &g->node[n].name, 1, err));
+    MXD_TRY(mxdi_graph_remove_dead(g, err));
+    MXD_TRY(mxdi_graph_compact(g, err));
+    return mxdi_graph_verify(g, err);
+}
+
+mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const mxdi_graph *graph, const mxdi_recipe *recipe,
+                         const mxdi_calibration *calibration, const mxdi_quantize_options *options, mxd_error *err)
+{
+    mxdi_graph *g = NULL;
+    *out = NULL;
+    MXD_TRY(mxdi_graph_clone(&g, graph, err));
+    const mxd_status st = quantize(g, result, recipe, calibration, options, err);
+    if (st != MXD_OK) {
+        mxdi_graph_destroy(g);
+        return st;
+    }
+    *out = g;
+    return MXD_OK;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A float graph, a recipe and a calibration make a QDQ graph.
+ */
+#ifndef MXDI_QUANT_QUANTIZE_H
+#define MXDI_QUANT_QUANTIZE_H
+
+#include "quant/calibration.h"
+#include "quant/recipe.h"
+
+/* Named averages of bits; definitions in docs/recipe.md. */
+typedef struct mxdi_averages {
+    double  weight_bits, weight_bits_stored, act_bits, op_bits, layer_bits, layer_bits_all;
+    int64_t peak_act_bytes;
+} mxdi_averages;
+
+typedef struct mxdi_quantize_result {
+    const char **node, **precision; /* (n_layers), on the graph's arena */
+    uint32_t     n_layers;
+    mxdi_averages averages;
+} mxdi_quantize_result;
+
+typedef struct mxdi_quantize_options {
+    const mxd_constraints *backend; /* what the target takes */
+    const mxdi_registry   *registry;
+    const mxdi_source     *data;    /* for repairs; may be NULL */
+    const char            *repair;  /* "cle,bias", "none"; NULL: the default */
+    uint32_t               threads;
+} mxdi_quantize_options;
+
+/* `graph` as imported; only read (constants are shared: it must outlive *out). */
+mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const mxdi_graph *graph, const mxdi_recipe *recipe,
+                         const mxdi_calibration *calibration, const mxdi_quantize_options *options, mxd_error *err);
+/* Of a bound float graph with the setting of each node (averages.c). */
+void mxdi_averages_of(mxdi_averages *out, const mxdi_graph *g, const mxdi_setting *setting, const uint8_t *value_bits);
+#endif
