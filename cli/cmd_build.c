@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * mixdown build: compile a network into an engine file. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const char  *net, *out, *batch, *algorithms;
+static struct words shapes;
+static int64_t      workspace;
+static bool         exact;
+
+static const struct opt opts[] = {
+    { OPT_ARG, "NET", 0, &net, true, NULL, "ONNX file, float or QDQ" },
+    { OPT_STR, "output", 'o', &out, true, "FILE", "engine to write" },
+    { OPT_STR, "batch", 0, &batch, false, "MAX|1,8,128", "largest batch, or several: a plan is made for each (default: 1)" },
+    { OPT_LIST, "shape", 0, &shapes, false, "NAME=1x3x224x224", "shape of an input that the file leaves open (repeat)" },
+    { OPT_STR, "algorithms", 0, &algorithms, false, "fixed", "how kernels are chosen: by fixed rules" },
+    { OPT_INT, "workspace", 0, &workspace, false, "MB", "cap on memory for derived weights and scratch (default: none)" },
+    { OPT_FLAG, "exact", 0, &exact, false, NULL, "float products in one fixed order, equal on every instruction set" },
+    OPT_END,
+};
+
+static mxd_status run(struct cli *c)
+{
+    mxd_build_options o = cli_build_options(c);
+    mxd_shape shape[256];
+    char names[256][128];
+    if (cli_batches(o.batch, batch, c) != MXD_OK)
+        return c->err.status;
+    if (algorithms && strcmp(algorithms, "fixed") != 0)
+        return cli_fail(c, strcmp(algorithms, "timed") == 0 ? MXD_E_UNSUPPORTED : MXD_E_USAGE, "--algorithms: 'fixed' expected, got '%s'", algorithms);
+    for (int k = 0; k < shapes.n; k++)
+        if (cli_shape(&shape[k], names[k], sizeof(names[k]), shapes.at[k], c) != MXD_OK)
+            return c->err.status;
+    o.shape = shape;
+    o.n_shapes = (uint32_t)shapes.n;
+    o.workspace = (size_t)workspace << 20;
+    o.exact = exact;
+    mxd_engine *e = NULL;
+    mxd_status st = mxd_engine_load(&e, c->ctx, net, &o, &c->err);
+    if (st == MXD_OK)
+        st = mxd_engine_save(e, out, &c->err);
+    if (st == MXD_OK) {
+        const uint64_t bytes = mxd_engine_bytes(e, &c->err);
+        char a[32], b[32];
+        json_object_set_new(c->result, "bytes", json_integer((json_int_t)bytes));
+        json_object_set_new(c->result, "peak_memory_bytes", json_integer((json_int_t)mxd_engine_peak_memory(e)));
+        json_object_set_new(c->result, "seconds", json_real(mxd_engine_build_seconds(e)));
+        json_object_set_new(c->result, "layers", cli_audit_json(e));
+        if (!c->json)
+            printf("%s: %s, %s when running, batch up to %lld, built in %.2f s\n", out, human_bytes(a, (double)bytes),
+                   human_bytes(b, (double)mxd_engine_peak_memory(e)), (long long)mxd_engine_batch(e), mxd_engine_build_seconds(e));
+    }
+    mxd_engine_destroy(e);
+    return st;
+}
+
+const struct cmd cmd_build = { "build", run, opts, "compile a network into an engine file", NULL };

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * mixdown quantize: a float network, a recipe and a calibration make a QDQ network. */
+#include <stdio.h>
+
+#include "cli.h"
+
+static const char *net, *out, *recipe_path, *precision, *targets, *calibration_path, *data_spec, *repair;
+
+static const struct opt opts[] = {
+    { OPT_ARG, "NET", 0, &net, true, NULL, "float ONNX file" },
+    { OPT_STR, "output", 'o', &out, true, "FILE", "QDQ ONNX file to write" },
+    { OPT_STR, "recipe", 0, &recipe_path, false, "FILE", "who gets which bits (.json; docs/recipe.md, NNI's config_list too)" },
+    { OPT_STR, "precision", 0, &precision, false, "NAME", "the same for every Conv, Gemm and MatMul: w8a8 w4a8 w4-f32 bf16 ..." },
+    { OPT_STR, "for", 0, &targets, false, "BACKEND[,...]", "write only what these accept: cpu onnxruntime openvino tensorrt" },
+    { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations, from `mixdown calibrate`" },
+    { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples to calibrate with in place of a calibration file" },
+    { OPT_STR, "repair", 0, &repair, false, "cle,bias|none", "corrections after rounding (default: none for 8 bits)" },
+    OPT_END,
+};
+
+static mxd_status load_recipe(mxd_recipe **r, struct cli *c)
+{
+    if (!recipe_path == !precision)
+        return cli_fail(c, MXD_E_USAGE, "one of --recipe FILE and --precision NAME expected");
+    return recipe_path ? mxd_recipe_load(r, c->ctx, recipe_path, &c->err) : mxd_recipe_uniform(r, c->ctx, precision, &c->err);
+}
+
+static mxd_status load_ranges(mxd_calibration **calib, mxd_dataset **data, const mxd_model *model, struct cli *c)
+{
+    mxd_calibrate_options o = MXD_CALIBRATE_OPTIONS_INIT;
+    o.threads = (uint32_t)c->threads;
+    o.progress = cli_progress;
+    o.user = c;
+    if (calibration_path)
+        return mxd_calibration_load(calib, c->ctx, calibration_path, &c->err);
+    if (!data_spec)
+        return MXD_OK; /* weights alone need none; quantize tells otherwise */
+    const mxd_status st = mxd_dataset_open(data, c->ctx, data_spec, &c->err);
+    return st == MXD_OK ? mxd_calibrate(calib, model, *data, &o, &c->err) : st;
+}
+
+static void report_result(const mxd_quantize_report *r, struct cli *c)
+{
+    json_t *const layers = json_array();
+    struct table t = { .cell = NULL };
+    table_row(&t, "node\tprecision");
+    for (uint32_t k = 0; k < r->n_layers; k++) {
+        json_array_append_new(layers, json_pack("{s:o, s:s}", "node", cli_text(r->node[k]), "precision", r->precision[k]));
+        table_row(&t, "%s\t%s", r->node[k], r->precision[k]);
+    }
+    json_object_set_new(c->result, "layers", layers);
+    json_object_set_new(c->result, "average_bits",
+                        json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "avg_weight_bits", r->avg_weight_bits, "avg_weight_bits_stored", r->avg_weight_bits_stored,
+                                  "avg_act_bits", r->avg_act_bits, "avg_op_bits", r->avg_op_bits, "avg_layer_bits", r->avg_layer_bits, "avg_layer_bits_all",
+                                  r->avg_layer_bits_all, "peak_act_bytes", (json_int_t)r->peak_act_bytes));
+    if (c->json)
+        return;
+    table_print(&t);
+    printf("average bits: weights %.2f (stored %.2f), activations %.2f, operations %.2f, layers %.2f\n", r->avg_weight_bits, r->avg_weight_bits_stored,
+           r->avg_act_bits, r->avg_op_bits, r->avg_layer_bits);
+}
+
+static mxd_status run(struct cli *c)
+{
+    mxd_quantize_options o = MXD_QUANTIZE_OPTIONS_INIT;
+    mxd_quantize_report report;
+    mxd_model *model = NULL, *q = NULL;
+    mxd_recipe *recipe = NULL;
+    mxd_calibration *calib = NULL;
+    mxd_dataset *data = NULL;
+    o.for_backends = targets;
+    o.repair = repair;
+    o.threads = (uint32_t)c->threads;
+    mxd_status st = load_recipe(&recipe, c);
+    if (st == MXD_OK)
+        st = mxd_model_load(&model, c->ctx, net, &c->err);
+    if (st == MXD_OK)
+        st = load_ranges(&calib, &data, model, c);
+    if (st == MXD_OK)
+        st = mxd_quantize(&q, &report, model, recipe, calib, data, &o, &c->err);
+    if (st == MXD_OK)
+        st = mxd_model_save(q, out, &c->err);
+    if (st == MXD_OK)
+        report_result(&report, c);
+    mxd_model_destroy(q);
+    mxd_calibration_destroy(calib);
+    mxd_dataset_close(data);
+    mxd_model_destroy(model);
+    mxd_recipe_destroy(recipe);
+    return st;
+}
+
+const struct cmd cmd_quantize = { "quantize", run, opts, "write precision into a network as QDQ ONNX",
+                                  "Average bits: weights = sum(n*bits)/sum(n) over all weights; stored adds scales; activations over all activation elements;\n"
+                                  "operations = sqrt(sum(MACs*w*a)/MACs); layers = unweighted mean over layers of max(w, a), comparable with NNI's." };
