@@ -143,10 +143,45 @@ static mxd_status compile_parts(mxdi_plan *p, mxdi_engine *e, mxd_error *err)
     return MXD_OK;
 }
 
+/* The first dimension that all inputs share when the file fixes it, or 1. */
+static int64_t fixed_batch(const mxdi_graph *g)
+{
+    int64_t batch = 0;
+    for (uint32_t k = 0; k < g->n_inputs; k++) {
+        const mxd_value *const v = &g->value[g->input[k]];
+        const int64_t d = v->rank > 1 && v->dim[0] > 1 ? v->dim[0] : 1;
+        batch = k == 0 || batch == d ? d : 1;
+    }
+    return g->n_symbols || batch < 1 ? 1 : batch;
+}
+
+/* A network of fixed batch is bound as if the batch were open: where every shape follows it, backends may lay images side by
+ * side. *out stays NULL when it does not. */
+static mxd_status open_fixed_batch(mxdi_graph **out, const mxdi_engine *e, int64_t batch, mxd_error *err)
+{
+    mxdi_graph *g = NULL;
+    bool scalable = false;
+    mxd_status st = mxdi_graph_clone(&g, e->graph, err);
+    for (uint32_t k = 0; k < e->graph->n_inputs && st == MXD_OK; k++) {
+        g->value[g->input[k]].dim[0] = -1;
+        st = mxdi_graph_add_symbol(g, g->input[k], 0, "batch", err);
+    }
+    if (st == MXD_OK && mxdi_passes_prepare(g, NULL, 0, batch, &scalable, NULL) == MXD_OK && scalable)
+        *out = g;
+    else
+        mxdi_graph_destroy(g);
+    return st;
+}
+
 static mxd_status make_plan(mxdi_plan *p, mxdi_engine *e, int64_t batch, mxd_error *err)
 {
-    MXD_TRY(mxdi_graph_clone(&p->graph, e->graph, err));
-    MXD_TRY(mxdi_passes_prepare(p->graph, e->options.shape, e->options.n_shapes, batch, &p->batched, err));
+    const int64_t fixed = fixed_batch(e->graph);
+    if (fixed > 1)
+        MXD_TRY(open_fixed_batch(&p->graph, e, fixed, err));
+    if (!p->graph) {
+        MXD_TRY(mxdi_graph_clone(&p->graph, e->graph, err));
+        MXD_TRY(mxdi_passes_prepare(p->graph, e->options.shape, e->options.n_shapes, batch, &p->batched, err));
+    }
     p->batch = p->graph->max_batch;
     MXD_TRY(mxdi_engine_partition(p, e, err));
     return compile_parts(p, e, err);

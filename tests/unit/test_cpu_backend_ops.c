@@ -24,7 +24,7 @@ typedef void (*set_fn)(cpu_case *c);
 static void one_op(const char *op, mxd_dtype in, mxd_dtype out, bool blocked, int32_t x_rank, const int64_t *xd, int32_t y_rank,
                    const int64_t *yd, set_fn set, uint32_t n_more, const uint32_t *more, cpu_case *c)
 {
-    uint32_t       all[4] = { maybe_blocked(c, case_input(c, in, true, x_rank, xd), blocked) };
+    uint32_t       all[5] = { maybe_blocked(c, case_input(c, in, true, x_rank, xd), blocked) };
     const uint32_t y = case_value(c, out, true, y_rank, yd);
     for (uint32_t k = 0; k < n_more; k++)
         all[1 + k] = more[k];
@@ -393,12 +393,163 @@ static void casts(void **state)
     cast(MXD_F32, MXD_BF16, MXD_BF16);
 }
 
+static void transposed_convolution(uint64_t seed, int64_t n, int rank, int64_t stride, int64_t pad, int64_t extra, int64_t dilation, int64_t groups)
+{
+    cpu_case      c;
+    const int64_t k = 3, h = rank == 2 ? 4 : 5, w = 5, oh = (h - 1) * stride + (k - 1) * dilation + 1 + extra - 2 * pad;
+    const int64_t ow = (w - 1) * stride + (k - 1) * dilation + 1 + extra - 2 * pad;
+    const int64_t xd[] = { n, 6, h, w }, wd[] = { 6, 4 / groups, k, k }, yd[] = { n, 4, oh, ow };
+    const int64_t s[] = { stride, stride }, d[] = { dilation, dilation }, p[] = { pad, pad, pad, pad }, e[] = { extra, extra };
+    case_begin(&c, seed, n);
+    const uint32_t x = case_input(&c, MXD_F32, true, rank + 2, xd), y = case_value(&c, MXD_F32, true, rank + 2, yd);
+    case_node(&c, "ConvTranspose", y, INS(x, case_constant(&c, MXD_F32, rank + 2, wd, NULL), case_floats(&c, 4, 0.5f)));
+    case_ints(&c, "strides", rank, s);
+    case_ints(&c, "dilations", rank, d);
+    case_ints(&c, "pads", 2 * rank, p);
+    case_ints(&c, "output_padding", rank, e);
+    case_int(&c, "group", groups);
+    case_output(&c, y);
+    c.tolerance = 1e-5f;
+    case_check(&c);
+}
+
+static void transposed_convolutions(void **state)
+{
+    (void)state;
+    transposed_convolution(1, 1, 2, 2, 0, 0, 1, 1);
+    transposed_convolution(2, 9, 2, 2, 1, 1, 1, 1);
+    transposed_convolution(3, 3, 1, 3, 1, 0, 1, 2);
+    transposed_convolution(4, 2, 2, 1, 1, 0, 2, 1);
+}
+
+/* Ops on integers, comparisons, selections. */
+static void rare(const char *op, mxd_dtype in, mxd_dtype out, uint32_t operands, bool nonzero)
+{
+    cpu_case c;
+    case_begin(&c, 77, 3);
+    const uint32_t a = case_input(&c, in, true, DIMS(3, 4, 5)), y = case_value(&c, out, true, DIMS(3, 4, 5));
+    const int64_t  data[] = { 3, -2, 1, 5, 7 };
+    int8_t         few[5 * 8];
+    for (int k = 0; k < 5; k++)
+        mxdi_store_s64(few, in, k, data[k]);
+    const uint32_t b = nonzero || in == MXD_BOOL ? case_constant(&c, in, DIMS(5), few) : case_input(&c, in, true, DIMS(3, 1, 5));
+    case_node(&c, op, y, operands, (uint32_t[]){ a, b });
+    case_output(&c, y);
+    case_check(&c);
+}
+
+static void integers_one_by_one(void **state)
+{
+    (void)state;
+    static const struct { const char *op; uint32_t operands; bool truth, nonzero; } ops[] = {
+        { "Add", 2, false, false }, { "Sub", 2, false, false }, { "Mul", 2, false, false }, { "Div", 2, false, true },
+        { "Min", 2, false, false }, { "Max", 2, false, false }, { "Equal", 2, true, false }, { "Greater", 2, true, false },
+        { "LessOrEqual", 2, true, false }, { "Relu", 1, false, false }, { "Abs", 1, false, false }, { "Neg", 1, false, false },
+    };
+    static const mxd_dtype types[] = { MXD_S32, MXD_S64, MXD_S8, MXD_U8 };
+    for (size_t k = 0; k < sizeof(ops) / sizeof(ops[0]); k++)
+        for (size_t t = 0; t < 4; t++)
+            rare(ops[k].op, types[t], ops[k].truth ? MXD_BOOL : types[t], ops[k].operands, ops[k].nonzero);
+    rare("Equal", MXD_F32, MXD_BOOL, 2, false);
+    rare("Greater", MXD_F32, MXD_BOOL, 2, true);
+    rare("And", MXD_BOOL, MXD_BOOL, 2, false);
+    rare("Not", MXD_BOOL, MXD_BOOL, 1, false);
+}
+
+static void selections(void **state)
+{
+    (void)state;
+    static const mxd_dtype types[] = { MXD_F32, MXD_U8, MXD_S8, MXD_S32 };
+    for (size_t t = 0; t < 8; t++) {
+        cpu_case c;
+        case_begin(&c, t, 4);
+        const uint32_t x = case_input(&c, types[t / 2], true, DIMS(4, 6, 5)), y = case_value(&c, MXD_S64, true, DIMS(4, 1, 5));
+        case_node(&c, t % 2 ? "ArgMax" : "ArgMin", y, INS(x));
+        case_int(&c, "axis", 1);
+        case_int(&c, "select_last_index", t / 4);
+        case_output(&c, y);
+        case_check(&c);
+        case_begin(&c, t, 4);
+        const int64_t  k = 3;
+        const uint32_t z = case_input(&c, types[t / 2], true, DIMS(4, 6, 5)), best[] = { case_value(&c, types[t / 2], true, DIMS(4, 3, 5)), case_value(&c, MXD_S64, true, DIMS(4, 3, 5)) };
+        const uint32_t in[] = { z, case_constant(&c, MXD_S64, DIMS(1), &k) };
+        assert_int_equal(mxdi_graph_add_node(&c.node, c.g, "TopK", "", NULL, in, 2, best, 2, NULL), MXD_OK);
+        case_int(&c, "axis", 1);
+        case_int(&c, "largest", t % 2);
+        case_output(&c, best[0]);
+        case_output(&c, best[1]);
+        case_check(&c);
+        case_begin(&c, t, 4);
+        const uint32_t w = case_input(&c, types[t / 2], true, DIMS(4, 6, 5)), tri = case_value(&c, types[t / 2], true, DIMS(4, 6, 5));
+        case_node(&c, "Trilu", tri, INS(w, case_scalar(&c, MXD_S64, (double)t - 3)));
+        case_int(&c, "upper", t % 2);
+        case_output(&c, tri);
+        case_check(&c);
+    }
+}
+
+static void set_sizes(cpu_case *c)
+{
+    case_string(c, "mode", "linear");
+    case_string(c, "coordinate_transformation_mode", "half_pixel");
+}
+
+static void set_nearest(cpu_case *c)
+{
+    case_string(c, "mode", "nearest");
+    case_string(c, "coordinate_transformation_mode", "asymmetric");
+    case_string(c, "nearest_mode", "floor");
+}
+
+static void resizes(void **state)
+{
+    (void)state;
+    static const int64_t batches[] = { 1, 9 };
+    for (size_t k = 0; k < 2; k++)
+        for (int nearest = 0; nearest < 2; nearest++) {
+            cpu_case      c;
+            const int64_t n = batches[k], size[] = { n, 5, 7, 3 };
+            case_begin(&c, k, n);
+            const uint32_t more[] = { MXD_NO_VALUE, MXD_NO_VALUE, case_constant(&c, MXD_S64, DIMS(4), size) };
+            c.tolerance           = 1e-6f;
+            one_op("Resize", nearest ? MXD_S8 : MXD_F32, nearest ? MXD_S8 : MXD_F32, false, DIMS(n, 5, 4, 6), DIMS(n, 5, 7, 3),
+                   nearest ? set_nearest : set_sizes, 3, more, &c);
+        }
+}
+
+/* An index outside its axis ends the run with a message, and the next run is fine. */
+static void indices_are_checked(void **state)
+{
+    (void)state;
+    cpu_case    c;
+    case_engine e;
+    mxd_error   err = MXD_ERROR_INIT;
+    float       y[6];
+    int64_t     index[] = { 1, 0 };
+    case_begin(&c, 1, 1);
+    const uint32_t x = case_constant(&c, MXD_F32, DIMS(4, 3), NULL), i = case_input(&c, MXD_S64, false, DIMS(2)), g = case_value(&c, MXD_F32, false, DIMS(2, 3));
+    case_node(&c, "Gather", g, INS(x, i));
+    case_output(&c, g);
+    case_open(&e, &c, mxdi_cpu_backend(), NULL, 1);
+    const mxd_tensor in = { .data = index, .dtype = MXD_S64, .rank = 1, .dim = { 2 } }, out = { .data = y, .dtype = MXD_F32, .rank = 2, .dim = { 2, 3 } };
+    assert_int_equal(e.api->session_run(e.run, &in, 1, &out, 1, NULL, NULL, &err), MXD_OK);
+    index[1] = 4;
+    assert_int_equal(e.api->session_run(e.run, &in, 1, &out, 1, NULL, NULL, &err), MXD_E_RANGE);
+    assert_non_null(strstr(err.msg, "gather"));
+    index[1] = -4;
+    assert_int_equal(e.api->session_run(e.run, &in, 1, &out, 1, NULL, NULL, &err), MXD_OK);
+    assert_memory_equal(y + 3, c.g->value[x].data, 3 * sizeof(float));
+    case_close(&e);
+    mxdi_graph_destroy(c.g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_of_one_value), cmocka_unit_test(functions_of_two_values), cmocka_unit_test(sums_of_integers),
         cmocka_unit_test(pools), cmocka_unit_test(reductions_and_what_normalizes), cmocka_unit_test(elements_are_moved),
-        cmocka_unit_test(quantizers), cmocka_unit_test(casts),
+        cmocka_unit_test(quantizers), cmocka_unit_test(casts), cmocka_unit_test(transposed_convolutions),
+        cmocka_unit_test(integers_one_by_one), cmocka_unit_test(selections), cmocka_unit_test(resizes), cmocka_unit_test(indices_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

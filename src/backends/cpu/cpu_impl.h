@@ -10,6 +10,7 @@
 #ifndef MXDI_BACKENDS_CPU_IMPL_H
 #define MXDI_BACKENDS_CPU_IMPL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/arena.h"
@@ -58,6 +59,7 @@ typedef struct mxdi_cpu_frame {
     int64_t                batch, max_batch;
     uint8_t               *scratch; /* thread t's at scratch + t * scratch_bytes */
     size_t                 scratch_bytes;
+    atomic_bool           *fault;   /* set by a step that met an index, or a divisor, that its op forbids */
 } mxdi_cpu_frame;
 
 /* A kind of step. `op` is its own state: immutable, in the program's arena, with handles that destroy releases. */
@@ -110,6 +112,7 @@ struct mxd_run {
     uint64_t *ns;           /* (n_steps); NULL until profiled */
     uint64_t  runs;
     unsigned  threads;
+    atomic_bool fault;
 };
 
 /* ---- sizes now (cpu_tensor.c) ---- */

@@ -21,6 +21,9 @@ mxdi_cpu_check    mxdi_cpu_check_pool, mxdi_cpu_check_unary, mxdi_cpu_check_bina
 mxdi_cpu_lowering mxdi_cpu_lower_pool, mxdi_cpu_lower_unary, mxdi_cpu_lower_binary, mxdi_cpu_lower_variadic, mxdi_cpu_lower_qadd,
     mxdi_cpu_lower_lookup8;
 
+mxdi_cpu_check    mxdi_cpu_check_any, mxdi_cpu_check_arg, mxdi_cpu_check_top_k, mxdi_cpu_check_trilu, mxdi_cpu_check_conv_transpose;
+mxdi_cpu_lowering mxdi_cpu_lower_any, mxdi_cpu_lower_arg, mxdi_cpu_lower_top_k, mxdi_cpu_lower_trilu, mxdi_cpu_lower_conv_transpose;
+
 mxdi_cpu_check    mxdi_cpu_check_quantize, mxdi_cpu_check_dequantize, mxdi_cpu_check_cast;
 mxdi_cpu_lowering mxdi_cpu_lower_quantize, mxdi_cpu_lower_dequantize, mxdi_cpu_lower_cast;
 

@@ -145,6 +145,8 @@ static mxd_status lower_two(mxdi_cpu_plan *p, uint32_t out, uint32_t a, uint32_t
 
 mxd_status mxdi_cpu_lower_binary(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
+    if (mxdi_cpu_in(p->g, n, 0)->dtype != MXD_F32)
+        return mxdi_cpu_lower_any(p, n, err);
     return lower_two(p, n->out[0], n->in[0], n->in[1], function_of(n->op), err);
 }
 
@@ -155,7 +157,7 @@ const char *mxdi_cpu_check_binary(const mxd_graph_view *g, const mxd_node *n)
         return why;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (mxdi_cpu_in(g, n, k)->dtype != MXD_F32)
-            return "no CPU kernel for this function of integers: runs in the reference interpreter";
+            return mxdi_cpu_check_any(g, n);
     return n->n_in == 2 ? NULL : "two operands expected";
 }
 
@@ -188,7 +190,7 @@ const char *mxdi_cpu_check_variadic(const mxd_graph_view *g, const mxd_node *n)
         return why;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (mxdi_cpu_in(g, n, k)->dtype != MXD_F32)
-            return "no CPU kernel for this function of integers: runs in the reference interpreter";
+            return n->n_in == 1 ? NULL : mxdi_cpu_check_any(g, n);
     return NULL;
 }
 

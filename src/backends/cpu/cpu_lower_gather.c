@@ -24,7 +24,10 @@ static void gather_run(const void *op, const mxdi_cpu_frame *f, size_t begin, si
     for (size_t t = begin; t < end; t++) {
         int64_t k = mxdi_load_s64(f->ptr[g->i], g->index, (int64_t)(t % n));
         k         = k < 0 ? k + g->axis : k;
-        k         = k < 0 ? 0 : k >= g->axis ? g->axis - 1 : k; /* an index outside must not read outside */
+        if (k < 0 || k >= g->axis) {
+            atomic_store_explicit(f->fault, true, memory_order_relaxed);
+            return;
+        }
         memcpy((uint8_t *)f->ptr[g->y] + t * g->inner,
                (const uint8_t *)f->ptr[g->x] + (t / n * (size_t)g->axis + (size_t)k) * g->inner, g->inner);
     }
@@ -100,9 +103,9 @@ const char *mxdi_cpu_check_gather(const mxd_graph_view *g, const mxd_node *n)
         return why;
     if (mxdi_cpu_stored(x->dtype) == MXD_NONE || (i->dtype != MXD_S64 && i->dtype != MXD_S32))
         return "no CPU kernel to gather this type: runs in the reference interpreter";
-    if (!i->data)
-        return "indices are computed and must be checked: runs in the reference interpreter";
-    for (int64_t k = 0; k < mxdi_cpu_count(i); k++) {
+    if (x->batch_axis >= 0 && i->batch_axis >= 0 && g->max_batch > 1)
+        return "picks by sample from a sample: runs in the reference interpreter";
+    for (int64_t k = 0; i->data && k < mxdi_cpu_count(i); k++) {
         const int64_t at = mxdi_load_s64(i->data, i->dtype, k), dim = x->dim[gather_axis(n, x)];
         if (at < -dim || at >= dim)
             return "an index is outside its axis";

@@ -71,6 +71,9 @@ const char *mxdi_cpu_check_reshape(const mxd_graph_view *g, const mxd_node *n)
         return why;
     if (mxdi_cpu_has_out(n, 1))
         return "Dropout's mask is wanted: runs in the reference interpreter";
+    const mxd_value *const training = strcmp(n->op, "Dropout") == 0 ? mxdi_cpu_in(g, n, 2) : NULL;
+    if (training && (!training->data || mxdi_load_s64(training->data, training->dtype, 0)))
+        return "Dropout in training: runs in the reference interpreter";
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const y = mxdi_cpu_out(g, n, 0);
     return (x->batch_axis >= 0) == (y->batch_axis >= 0) || x->data ? NULL : over_batch;
 }

@@ -77,6 +77,8 @@ mxd_status mxdi_cpu_lower_unary(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *
     mxdi_unary_params            params = { 0, 0 };
     uint32_t                     x, y;
     mxdi_unary_op                op = f ? f->f : MXDI_UNARY_CLIP;
+    if (mxdi_cpu_in(p->g, n, 0)->dtype != MXD_F32)
+        return mxdi_cpu_lower_any(p, n, err);
     if (!f && !clip_bounds(&params, p->g, n))
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "bounds must be constant");
     if (f && f->alpha)
@@ -96,7 +98,7 @@ const char *mxdi_cpu_check_unary(const mxd_graph_view *g, const mxd_node *n)
     if (why)
         return why;
     if (mxdi_cpu_in(g, n, 0)->dtype != MXD_F32)
-        return "no CPU kernel for this function of integers: runs in the reference interpreter";
+        return mxdi_cpu_check_any(g, n);
     if (!function_of(n) && !clip_bounds(&params, g, n))
         return "bounds are not constant: runs in the reference interpreter";
     return NULL;

@@ -76,8 +76,11 @@ static mxd_status fold(mxdi_cpu_plan *p, const mxdi_cpu_emission *e, mxd_error *
             g->tensor[t].data                 = root->data;
             ptr[t] = root->data ? (uint8_t *)(uintptr_t)root->data + g->tensor[t].offset : NULL;
         }
-        const mxdi_cpu_frame f = { g->tensor, ptr, g->max_batch, g->max_batch, scratch, g->scratch_bytes };
+        atomic_bool          fault = false;
+        const mxdi_cpu_frame f = { g->tensor, ptr, g->max_batch, g->max_batch, scratch, g->scratch_bytes, &fault };
         e->kind->run(e->op, &f, 0, e->kind->tasks ? e->kind->tasks(e->op, &f) : 1, 0);
+        if (fault)
+            st = mxdi_fail(err, MXD_E_RANGE, "%s: an index or a divisor is out of range", e->kernel);
     }
     mxdi_free(g->alloc, ptr);
     mxdi_free(g->alloc, scratch);

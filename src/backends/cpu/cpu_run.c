@@ -219,6 +219,9 @@ static mxd_status run_steps(mxd_run *r, const mxdi_cpu_frame *f, mxd_trace_fn tr
     uint64_t                 then  = r->ns ? mxdi_now_ns() : 0;
     for (uint32_t s = 0; s < g->n_steps; s++) {
         run_step(r, &g->step[s], f);
+        if (atomic_load_explicit(f->fault, memory_order_relaxed))
+            return mxdi_fail(err, MXD_E_RANGE, "cpu: %s '%s': an index or a divisor is out of range", g->info[s].kernel,
+                             g->info[s].n_origin ? g->info[s].origin[0] : "");
         if (r->ns) {
             const uint64_t now = mxdi_now_ns();
             r->ns[s] += now - then;
@@ -243,7 +246,8 @@ mxd_status mxdi_cpu_session_run(mxd_run *r, const mxd_tensor *in, uint32_t n_in,
     for (uint32_t k = 0; staged && k < n_in; k++)
         restage(&g->part.value[g->part.input[k]], &in[k], r->staged[k], true);
     bind(r, in, out, staged);
-    const mxdi_cpu_frame f = { g->tensor, r->ptr, staged ? g->max_batch : batch, g->max_batch, r->scratch, g->scratch_bytes };
+    const mxdi_cpu_frame f = { g->tensor, r->ptr, staged ? g->max_batch : batch, g->max_batch, r->scratch, g->scratch_bytes, &r->fault };
+    atomic_store_explicit(&r->fault, false, memory_order_relaxed);
     const mxd_status     st = run_steps(r, &f, trace, trace_user, err);
     mxdi_pool_rest(r->pool);
     for (uint32_t k = 0; staged && k < n_out; k++)
