@@ -113,15 +113,19 @@ static mxd_status build_for(mxd_engine **out, struct verifier *v, const struct s
     for (uint32_t k = 0; k < n; k++) {
         mxd_value_info info;
         mxd_model_input(&info, v->model, k);
-        shape[k] = (mxd_shape){ .name = info.name, .rank = s->in[k].rank };
-        memcpy(shape[k].dim, s->in[k].dim, sizeof(shape[k].dim));
         value[k] = (mxd_input_value){ info.name, &s->in[k] };
+        bool open = false;
+        for (int32_t d = 0; d < info.rank; d++)
+            open = open || info.dim[d] < 0;
+        if (!open)
+            continue; /* the file gives the shape */
+        shape[o.n_shapes] = (mxd_shape){ .name = info.name, .rank = s->in[k].rank };
+        memcpy(shape[o.n_shapes++].dim, s->in[k].dim, sizeof(shape[0].dim));
     }
     o.backend = v->options->backend;
     o.isa = v->options->isa;
     o.threads = v->options->threads;
     o.shape = shape;
-    o.n_shapes = n;
     o.value = value;
     o.n_values = n;
     return mxd_engine_build(out, v->model, &o, err);

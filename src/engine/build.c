@@ -108,6 +108,16 @@ static mxd_status narrow_constants(mxdi_graph *g, mxd_error *err)
     return mxdi_graph_compact(g, err);
 }
 
+/* A shape given for an input that is none any more is forgotten. */
+static void drop_shape(mxdi_engine *e, const char *name)
+{
+    uint32_t kept = 0;
+    for (uint32_t k = 0; k < e->options.n_shapes; k++)
+        if (strcmp(e->shape[k].name, name) != 0)
+            e->shape[kept++] = e->shape[k];
+    e->options.n_shapes = kept;
+}
+
 /* Inputs that shapes depend on become constants, where the caller gave their values. */
 static mxd_status bind_values(mxdi_engine *e, mxd_error *err)
 {
@@ -119,6 +129,7 @@ static mxd_status bind_values(mxdi_engine *e, mxd_error *err)
     for (uint32_t k = g->n_inputs; st == MXD_OK && k-- > 0;)
         for (uint32_t i = 0; needs[k] && i < e->options.n_values; i++)
             if (strcmp(e->options.value[i].name, g->value[g->input[k]].name) == 0) {
+                drop_shape(e, e->options.value[i].name);
                 st = mxdi_bind_constant(g, k, e->options.value[i].tensor, err);
                 break;
             }

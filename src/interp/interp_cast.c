@@ -11,6 +11,8 @@ mxd_status mxdi_interp_cast(const mxdi_interp_call *c)
     const int64_t n = mxdi_interp_count(x);
     const bool whole = !mxdi_dtype_is_float(x->dtype) && !mxdi_dtype_is_float(y->dtype);
     MXD_TRY(mxdi_interp_want_shape(c, y, "output", x->dim, x->rank));
+    if (y->dtype == MXD_F8E4M3 && !mxd_node_int(c->node, "saturate", 1))
+        return mxdi_fail(c->err, MXD_E_UNSUPPORTED, "saturate: expected 1");
     for (int64_t i = 0; i < n; i++) {
         if (y->dtype == MXD_BOOL)
             mxdi_interp_put_int(y, i, whole ? mxdi_interp_get_int(x, i) != 0 : mxdi_interp_get(x, i) != 0.0);

@@ -131,6 +131,9 @@ mxd_status mxdi_shape_of_dropout(mxdi_graph *g, const mxd_node *node, mxd_error 
     MXD_TRY(mxdi_shape_types(g, node, 2, MXDI_BOOLS, err));
     MXD_TRY(mxdi_shape_scalar(g, node, 1, err));
     MXD_TRY(mxdi_shape_scalar(g, node, 2, err));
+    if (node->n_in > 2 && node->in[2] != MXD_NO_VALUE &&
+        (!g->value[node->in[2]].data || mxdi_load_s64(g->value[node->in[2]].data, MXD_BOOL, 0)))
+        return mxdi_shape_refuse(err, MXD_E_UNSUPPORTED, node, "training_mode: expected a constant false");
     MXD_TRY(
         mxdi_shape_out(g, node, 1, node->version < 10 ? x->dtype : MXD_BOOL, x->dim, x->rank, err));
     return unary(g, node, MXDI_FLOATS, err);

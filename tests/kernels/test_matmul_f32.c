@@ -106,11 +106,16 @@ static float *run_on(const struct problem *p, uint32_t isa, mxdi_rng *rng)
     return c;
 }
 
+static bool same(float a, float b)
+{
+    return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
+}
+
 /* Gaps between rows keep GUARD_BYTE in both, so all bytes are compared; NaN equals NaN. */
 static void assert_bit_equal(const struct problem *p, const float *got, const float *want, const char *name)
 {
     for (size_t i = 0; i < p->n_c; i++) {
-        if (memcmp(&got[i], &want[i], sizeof(float)) != 0 && !(isnan(got[i]) && isnan(want[i])))
+        if (!same(got[i], want[i]))
             fail_msg("%s: element %zu: %a instead of %a", name, i, (double)got[i], (double)want[i]);
     }
 }
@@ -137,6 +142,32 @@ static void f32_is_bit_equal(void **state)
         struct problem p = random_problem(&rng);
         p.desc.bf16      = mxdi_rng_below(&rng, 4) == 0;
         check_bit_equal(&p, &rng);
+        problem_free(&p);
+    }
+}
+
+/* ref against the formula of the header, by strides alone. */
+static void ref_is_the_definition(void **state)
+{
+    (void)state;
+    mxdi_rng rng = mxdi_rng_seed(7);
+    for (int i = 0; i < 30; i++) {
+        struct problem              p   = random_problem(&rng);
+        const mxdi_matmul_f32_desc *d   = &p.desc;
+        float                      *got = run_on(&p, 0, &rng);
+        for (int n = 0; n < 200; n++) {
+            int64_t a = 0, b = 0, c = 0;
+            for (int j = 0; j < MXDI_MATMUL_BATCH; j++) {
+                const int64_t at = random_between(&rng, 0, d->batch[j] - 1);
+                a += at * d->a_batch[j], b += at * d->b_batch[j], c += at * d->c_batch[j];
+            }
+            const int64_t row = random_between(&rng, 0, d->m - 1), col = random_between(&rng, 0, d->n - 1);
+            float         sum = 0.0f;
+            for (int64_t k = 0; k < d->k; k++)
+                sum = fmaf(p.a[a + row * d->a_row + k], p.b[b + (d->trans_b ? col * d->b_row + k : k * d->b_row + col)], sum);
+            assert_true(got[c + row * d->c_row + col] == d->alpha * sum);
+        }
+        guarded_free(got);
         problem_free(&p);
     }
 }
@@ -198,6 +229,8 @@ static void bf16_tiles_are_within_bound(void **state)
     for (int i = 0; i < 100; i++) {
         struct problem p = random_problem(&rng);
         p.desc.bf16      = 1;
+        if (i % 3 == 0)
+            p.b[mxdi_rng_below(&rng, p.n_b)] = i % 2 ? INFINITY : NAN; /* not finite, or NaN, in any order */
         float       *want = run_on(&p, 0, &rng), *sum = magnitudes(&p, &rng);
         const double u = 0x1p-24, k = (double)p.desc.k, g = k * u / (1 - k * u);
         for (size_t v = 0; v < mxdi_tile_f32_count; v++) {
@@ -207,7 +240,7 @@ static void bf16_tiles_are_within_bound(void **state)
             float *got = run_on(&p, t->needs, &rng);
             for (size_t e = 0; e < p.n_c; e++) {
                 const double s = (double)p.desc.alpha * sum[e] * (1 + g), bound = 2 * g * s + 2 * u * s * (1 + g);
-                if (memcmp(&got[e], &want[e], sizeof(float)) != 0 && !(fabs((double)got[e] - want[e]) <= bound))
+                if (!same(got[e], want[e]) && !(fabs((double)got[e] - want[e]) <= bound))
                     fail_msg("%s: element %zu: %a, %a, bound %a", t->name, e, (double)got[e], (double)want[e], bound);
             }
             guarded_free(got);
@@ -261,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(f32_is_bit_equal),
+        cmocka_unit_test(ref_is_the_definition),
         cmocka_unit_test(specials_propagate),
         cmocka_unit_test(special_sizes_are_bit_equal),
         cmocka_unit_test(bf16_tiles_are_within_bound),

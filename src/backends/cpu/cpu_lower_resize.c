@@ -84,8 +84,8 @@ static double pytorch_half_pixel(double at, double scale, int64_t in, int64_t ou
 
 static double align_corners(double at, double scale, int64_t in, int64_t out)
 {
-    (void)scale;
-    return out > 1 ? at * (double)(in - 1) / (double)(out - 1) : 0.0;
+    const double length = (double)in * scale; /* not rounded */
+    return out > 1 ? at * (double)(in - 1) / (length - 1.0) : 0.0;
 }
 
 static double half_pixel_symmetric(double at, double scale, int64_t in, int64_t out)

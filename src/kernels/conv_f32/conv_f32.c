@@ -22,12 +22,14 @@ static mxd_status make_spans(mxdi_conv_f32 *op, mxd_error *err)
 {
     mxdi_window1d rows, cols;
     mxdi_window_axes(&rows, &cols, &op->desc.x, &op->desc.y, &op->desc.window);
-    op->rows = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)rows.out);
-    op->cols = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)cols.out);
+    op->n_rows = mxdi_spans(NULL, &rows);
+    op->n_cols = mxdi_spans(NULL, &cols);
+    op->rows   = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)op->n_rows);
+    op->cols   = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)op->n_cols);
     if (!op->rows || !op->cols)
         return mxdi_nomem(err);
-    op->n_rows = mxdi_spans(op->rows, &rows);
-    op->n_cols = mxdi_spans(op->cols, &cols);
+    (void)mxdi_spans(op->rows, &rows);
+    (void)mxdi_spans(op->cols, &cols);
     return MXD_OK;
 }
 

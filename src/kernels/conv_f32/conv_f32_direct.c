@@ -167,8 +167,6 @@ static void run_region(const mxdi_conv_f32 *op, const mxdi_conv_f32_io *io, cons
         const int64_t c     = (int64_t)group * op->c_out + p % op->panels * tile->full;
         set_panels(&args, op, p, count);
         set_taps(&args, op, src, rows, cols, lanes);
-        if (!any)
-            args.n_ky = 0;
         args.lanes  = args.lanes < lanes * count ? args.lanes : lanes * count;
         args.finish = d->residual || d->round_bf16 || args.lanes < lanes * count ? MXDI_TILE_F32_FULL : MXDI_TILE_F32_CLAMP;
         args.a      = src->base + first + group * src->group;

@@ -70,13 +70,15 @@ static mxd_status init(mxdi_dwconv_f32 *op, mxd_error *err)
     mxdi_window1d rows, cols;
     MXD_TRY(pack(op, err));
     mxdi_window_axes(&rows, &cols, &op->desc.x, &op->desc.y, &op->desc.window);
-    op->rows = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)rows.out);
-    op->cols = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)cols.out);
+    op->n_rows = mxdi_spans(NULL, &rows);
+    op->n_cols = mxdi_spans(NULL, &cols);
+    op->rows   = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)op->n_rows);
+    op->cols   = MXDI_ALLOC(op->alloc, mxdi_span, (size_t)op->n_cols);
     if (!op->rows || !op->cols)
         return mxdi_nomem(err);
-    op->n_rows = mxdi_spans(op->rows, &rows);
-    op->n_cols = mxdi_spans(op->cols, &cols);
-    op->bytes += ((size_t)rows.out + (size_t)cols.out) * sizeof(mxdi_span);
+    (void)mxdi_spans(op->rows, &rows);
+    (void)mxdi_spans(op->cols, &cols);
+    op->bytes += ((size_t)op->n_rows + (size_t)op->n_cols) * sizeof(mxdi_span);
     return MXD_OK;
 }
 
@@ -180,7 +182,7 @@ static void run_region(const mxdi_dwconv_f32 *op, const float *x, const float *r
         .x_kx       = win->dw * x_pixel,
         .x_ky       = win->dh * x_row,
         .n_kx       = n_kx,
-        .n_ky       = n_kx > 0 ? n_ky : 0,
+        .n_ky       = n_ky,
         .w          = op->w + ((int64_t)rows->k_begin * win->kw + cols->k_begin) * lanes,
         .w_vector   = (int64_t)win->kh * win->kw * lanes,
         .w_ky       = (int64_t)(win->kw - n_kx) * lanes,
