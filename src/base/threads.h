@@ -13,9 +13,8 @@ unsigned mxdi_cgroup_quota(const char *proc_cgroup, const char *mount);
 mxd_status mxdi_pool_create(mxdi_pool **out, unsigned n, mxd_error *err);
 void       mxdi_pool_destroy(mxdi_pool *p);
 unsigned   mxdi_pool_threads(const mxdi_pool *p); /* NULL: 1 */
-/* Calls fn(arg, begin, end, thread) over [0, n), at most one piece per thread, each index once; returns when all are
- * done. No two pieces that run at once have the same `thread`. p NULL: in place. One caller at a time. */
+/* Calls fn(arg, begin, end, thread) over [0, n) in a few pieces per thread, each index once; returns when all are done.
+ * No two pieces that run at once have the same `thread`, which is below mxdi_pool_threads(). p NULL: in place. One
+ * caller at a time. */
 void mxdi_parallel_for(mxdi_pool *p, void (*fn)(void *arg, size_t begin, size_t end, unsigned thread), void *arg, size_t n);
-/* Between loops workers spin for some milliseconds; this puts them to sleep. Call it when a run ends. NULL is fine. */
-void mxdi_pool_rest(mxdi_pool *p);
 #endif

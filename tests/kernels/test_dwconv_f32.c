@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dwconv_f32: random shapes in both layouts, every variant bit-equal to `ref`; and `ref` against conv_f32 with as many
- * groups as channels, which defines the same sums. Tasks run in random ranges and order. */
+ * dwconv_f32: random shapes in both layouts, every variant bit-equal to `ref`; and `ref` against
+ * conv_f32 with as many groups as channels, which defines the same sums. Tasks run in random ranges
+ * and order. */
 #include "kernel_test.h"
 #include "kernels/conv_f32/conv_f32.h"
 #include "kernels/dwconv_f32/dwconv_f32.h"
@@ -15,7 +16,8 @@ struct problem {
     float               *x, *r, *w, *bias;
 };
 
-static mxdi_blocked layout_of(int32_t h, int32_t w, int32_t channels, int32_t block, int64_t gap, int64_t skew)
+static mxdi_blocked layout_of(int32_t h, int32_t w, int32_t channels, int32_t block, int64_t gap,
+                              int64_t skew)
 {
     mxdi_blocked l = { h, w, channels, block, channels + gap, 0 };
     l.block_stride = h * mxdi_blocked_row(&l) + skew;
@@ -34,18 +36,18 @@ static float *random_floats(mxdi_rng *rng, size_t n)
 static struct problem random_problem(mxdi_rng *rng)
 {
     static const int32_t  channels[] = { 1, 3, 7, 8, 9, 16, 20, 32, 33, 48, 70 };
-    struct problem        p = { 0 };
-    mxdi_dwconv_f32_desc *d = &p.desc;
-    mxdi_window2d        *k = &d->window;
-    const int32_t         block = mxdi_rng_below(rng, 2) ? 8 : 1, c = channels[mxdi_rng_below(rng, 11)];
+    struct problem        p          = { 0 };
+    mxdi_dwconv_f32_desc *d          = &p.desc;
+    mxdi_window2d        *k          = &d->window;
+    const int32_t block = mxdi_rng_below(rng, 2) ? 8 : 1, c = channels[mxdi_rng_below(rng, 11)];
     k->kh = (int32_t)random_between(rng, 1, 5), k->kw = (int32_t)random_between(rng, 1, 5);
     k->sh = (int32_t)random_between(rng, 1, 3), k->sw = (int32_t)random_between(rng, 1, 3);
     k->dh = (int32_t)random_between(rng, 1, 2), k->dw = (int32_t)random_between(rng, 1, 2);
     k->ph = (int32_t)random_between(rng, 0, k->kh), k->pw = (int32_t)random_between(rng, 0, k->kw);
-    d->x  = layout_of((int32_t)random_between(rng, 1, 12), (int32_t)random_between(rng, 1, 24), c, block,
-                      random_between(rng, 0, 1) * 5, random_between(rng, 0, 1) * 16);
-    d->y  = layout_of((int32_t)random_between(rng, 1, 12), (int32_t)random_between(rng, 1, 24), c, block,
-                      random_between(rng, 0, 2) * 6, random_between(rng, 0, 1) * 16);
+    d->x = layout_of((int32_t)random_between(rng, 1, 12), (int32_t)random_between(rng, 1, 24), c,
+                     block, random_between(rng, 0, 1) * 5, random_between(rng, 0, 1) * 16);
+    d->y = layout_of((int32_t)random_between(rng, 1, 12), (int32_t)random_between(rng, 1, 24), c,
+                     block, random_between(rng, 0, 2) * 6, random_between(rng, 0, 1) * 16);
     d->residual   = (int32_t)mxdi_rng_below(rng, 2);
     d->y_min      = mxdi_rng_below(rng, 2) ? 0.0f : -INFINITY;
     d->y_max      = mxdi_rng_below(rng, 2) ? 6.0f : INFINITY;
@@ -78,21 +80,24 @@ static float *run_on(const struct problem *p, uint32_t isa, mxdi_rng *rng)
     mxd_error            err  = MXD_ERROR_INIT;
     mxdi_dwconv_f32_desc desc = p->desc;
     /* x ends with the last channel of the last pixel: sanitizers see a read past it */
-    const size_t x_end = (size_t)((p->blocks - 1) * desc.x.block_stride + desc.x.h * mxdi_blocked_row(&desc.x) -
-                                  desc.x.pitch + desc.x.channels);
-    float       *w = exact_copy(p->w, p->n_w * sizeof(float)), *x = exact_copy(p->x, x_end * sizeof(float));
-    float       *y = guarded_new(p->n_y * sizeof(float));
-    desc.w         = w;
+    const size_t x_end =
+        (size_t)((p->blocks - 1) * desc.x.block_stride + desc.x.h * mxdi_blocked_row(&desc.x) -
+                 desc.x.pitch + desc.x.channels);
+    float *w = exact_copy(p->w, p->n_w * sizeof(float)),
+          *x = exact_copy(p->x, x_end * sizeof(float));
+    float *y = guarded_new(p->n_y * sizeof(float));
+    desc.w   = w;
     if (mxdi_dwconv_f32_create(&op, &desc, isa, NULL, &err) != MXD_OK)
         fail_msg("%s", err.msg);
     free(w);
-    const size_t n     = mxdi_dwconv_f32_tasks(op, p->blocks);
-    const size_t each  = (size_t)random_between(rng, 1, (int64_t)n), ranges = (n + each - 1) / each;
+    const size_t n    = mxdi_dwconv_f32_tasks(op, p->blocks);
+    const size_t each = (size_t)random_between(rng, 1, (int64_t)n), ranges = (n + each - 1) / each;
     int64_t     *order = malloc(ranges * sizeof(*order));
     mxdi_rng_permutation(rng, order, ranges);
     for (size_t i = 0; i < ranges; i++) {
         const size_t begin = (size_t)order[i] * each;
-        mxdi_dwconv_f32_run(op, x, desc.residual ? p->r : NULL, y, p->blocks, begin, begin + each < n ? begin + each : n);
+        mxdi_dwconv_f32_run(op, x, desc.residual ? p->r : NULL, y, p->blocks, begin,
+                            begin + each < n ? begin + each : n);
     }
     assert_guards(y, p->n_y * sizeof(float));
     assert_true(mxdi_dwconv_f32_bytes(op) > p->n_w * sizeof(float));
@@ -107,8 +112,10 @@ static bool same_bits(float a, float b)
     return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
 }
 
-/* Equal at all channels and, untouched, between the blocks; lanes past the channels may hold anything. */
-static void assert_bit_equal(const struct problem *p, const float *got, const float *want, const char *name)
+/* Equal at all channels and, untouched, between the blocks; lanes past the channels may hold
+ * anything. */
+static void assert_bit_equal(const struct problem *p, const float *got, const float *want,
+                             const char *name)
 {
     const mxdi_blocked *y = &p->desc.y;
     for (size_t i = 0; i < p->n_y; i++) {
@@ -165,11 +172,19 @@ static void ref_is_the_grouped_convolution(void **state)
     (void)state;
     mxdi_rng rng = mxdi_rng_seed(3);
     for (int i = 0; i < 60; i++) {
-        struct problem                    p = random_problem(&rng);
-        const mxdi_dwconv_f32_desc *const d = &p.desc;
-        const mxdi_conv_f32_desc desc = { .x = d->x, .y = d->y, .window = d->window, .groups = d->x.channels, .w = d->w,
-                                          .bias = d->bias, .residual = d->residual, .y_min = d->y_min,
-                                          .y_max = d->y_max, .bf16 = d->bf16, .round_bf16 = d->round_bf16 };
+        struct problem                    p    = random_problem(&rng);
+        const mxdi_dwconv_f32_desc *const d    = &p.desc;
+        const mxdi_conv_f32_desc          desc = { .x          = d->x,
+                                                   .y          = d->y,
+                                                   .window     = d->window,
+                                                   .groups     = d->x.channels,
+                                                   .w          = d->w,
+                                                   .bias       = d->bias,
+                                                   .residual   = d->residual,
+                                                   .y_min      = d->y_min,
+                                                   .y_max      = d->y_max,
+                                                   .bf16       = d->bf16,
+                                                   .round_bf16 = d->round_bf16 };
         float         *want = guarded_new(p.n_y * sizeof(float)), *got = run_on(&p, 0, &rng);
         mxdi_conv_f32 *op = NULL;
         assert_int_equal(mxdi_conv_f32_create(&op, &desc, 0, NULL, NULL), MXD_OK);
@@ -192,10 +207,18 @@ static void bad_descriptions_are_refused(void **state)
         mxdi_dwconv_f32     *op  = NULL;
         mxd_error            err = MXD_ERROR_INIT;
         switch (i) {
-        case 0: d.y.channels++, d.y.pitch = d.y.channels, d.y.block_stride *= 2; break;
-        case 1: d.x.h = 0; break;
-        case 2: d.y.block_stride = 1; break;
-        default: d.window.dw = 0; break;
+        case 0:
+            d.y.channels++, d.y.pitch = d.y.channels, d.y.block_stride *= 2;
+            break;
+        case 1:
+            d.x.h = 0;
+            break;
+        case 2:
+            d.y.block_stride = 1;
+            break;
+        default:
+            d.window.dw = 0;
+            break;
         }
         assert_int_equal(mxdi_dwconv_f32_create(&op, &d, mxdi_cpu_isa(), NULL, &err), MXD_E_SHAPE);
         assert_null(op);

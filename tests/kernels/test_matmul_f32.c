@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * matmul_f32: random sizes, strides and batches, every tile against `ref`: f32 (and bf16 on f32 tiles) bit-equal, bf16
- * on bf16 tiles within a derived bound. Tasks run in random ranges and order. */
+ * matmul_f32: random sizes, strides and batches, every tile against `ref`: f32 (and bf16 on f32
+ * tiles) bit-equal, bf16 on bf16 tiles within a derived bound. Tasks run in random ranges and
+ * order. */
 #include "kernel_test.h"
 #include "kernels/matmul_f32/matmul_f32.h"
 #include "kernels/tile_f32/tile_f32.h"
@@ -14,8 +15,8 @@ struct problem {
 };
 
 /* Elements up to the last one of `rows` rows of `cols` in the batch. */
-static size_t extent(const mxdi_matmul_f32_desc *d, int64_t outer, const int64_t *stride, int64_t rows, int64_t row,
-                     int64_t cols)
+static size_t extent(const mxdi_matmul_f32_desc *d, int64_t outer, const int64_t *stride,
+                     int64_t rows, int64_t row, int64_t cols)
 {
     int64_t last = 0;
     for (int i = 0; i < MXDI_MATMUL_BATCH; i++)
@@ -24,7 +25,8 @@ static size_t extent(const mxdi_matmul_f32_desc *d, int64_t outer, const int64_t
 }
 
 /* Strides of a batch of matrices of `size` elements, dense or with gaps; 0 where broadcast. */
-static void random_strides(mxdi_rng *rng, int64_t *stride, const mxdi_matmul_f32_desc *d, int64_t size, bool broadcast)
+static void random_strides(mxdi_rng *rng, int64_t *stride, const mxdi_matmul_f32_desc *d,
+                           int64_t size, bool broadcast)
 {
     int64_t at = size + random_between(rng, 0, 1) * 3;
     for (int i = MXDI_MATMUL_BATCH - 1; i >= 0; i--) {
@@ -70,7 +72,8 @@ static struct problem problem_of(mxdi_rng *rng, int64_t m, int64_t n, int64_t k)
 static struct problem random_problem(mxdi_rng *rng)
 {
     static const int64_t size[] = { 1, 2, 3, 5, 8, 13, 16, 17, 24, 31, 32, 33, 40, 64, 67, 130 };
-    return problem_of(rng, size[mxdi_rng_below(rng, 15)], size[mxdi_rng_below(rng, 16)], size[mxdi_rng_below(rng, 16)]);
+    return problem_of(rng, size[mxdi_rng_below(rng, 15)], size[mxdi_rng_below(rng, 16)],
+                      size[mxdi_rng_below(rng, 16)]);
 }
 
 static void problem_free(struct problem *p)
@@ -85,17 +88,21 @@ static float *run_on(const struct problem *p, uint32_t isa, mxdi_rng *rng)
     mxd_error       err = MXD_ERROR_INIT;
     if (mxdi_matmul_f32_init(&op, &p->desc, isa, &err) != MXD_OK)
         fail_msg("%s", err.msg);
-    float       *a = exact_copy(p->a, p->n_a * sizeof(float)), *b = exact_copy(p->b, p->n_b * sizeof(float));
-    float       *c = guarded_new(p->n_c * sizeof(float));
-    const size_t n = mxdi_matmul_f32_tasks(&op, p->outer), scratch_bytes = mxdi_matmul_f32_scratch(&op);
-    const size_t each = n ? (size_t)random_between(rng, 1, (int64_t)n) : 1, ranges = (n + each - 1) / each;
-    int64_t     *order   = malloc((ranges + 1) * sizeof(*order));
-    uint8_t     *raw     = guarded_new(scratch_bytes + 64);
-    void        *scratch = raw + (64 - (uintptr_t)raw % 64);
+    float *a                   = exact_copy(p->a, p->n_a * sizeof(float)),
+          *b                   = exact_copy(p->b, p->n_b * sizeof(float));
+    float       *c             = guarded_new(p->n_c * sizeof(float));
+    const size_t n             = mxdi_matmul_f32_tasks(&op, p->outer),
+                 scratch_bytes = mxdi_matmul_f32_scratch(&op);
+    const size_t each          = n ? (size_t)random_between(rng, 1, (int64_t)n) : 1,
+                 ranges        = (n + each - 1) / each;
+    int64_t *order             = malloc((ranges + 1) * sizeof(*order));
+    uint8_t *raw               = guarded_new(scratch_bytes + 64);
+    void    *scratch           = raw + (64 - (uintptr_t)raw % 64);
     mxdi_rng_permutation(rng, order, ranges);
     for (size_t i = 0; i < ranges; i++) {
         const size_t begin = (size_t)order[i] * each;
-        mxdi_matmul_f32_run(&op, a, b, c, scratch, p->outer, begin, begin + each < n ? begin + each : n);
+        mxdi_matmul_f32_run(&op, a, b, c, scratch, p->outer, begin,
+                            begin + each < n ? begin + each : n);
     }
     assert_guards(scratch, scratch_bytes);
     assert_guards(c, p->n_c * sizeof(float));
@@ -112,7 +119,8 @@ static bool same(float a, float b)
 }
 
 /* Gaps between rows keep GUARD_BYTE in both, so all bytes are compared; NaN equals NaN. */
-static void assert_bit_equal(const struct problem *p, const float *got, const float *want, const char *name)
+static void assert_bit_equal(const struct problem *p, const float *got, const float *want,
+                             const char *name)
 {
     for (size_t i = 0; i < p->n_c; i++) {
         if (!same(got[i], want[i]))
@@ -161,10 +169,12 @@ static void ref_is_the_definition(void **state)
                 const int64_t at = random_between(&rng, 0, d->batch[j] - 1);
                 a += at * d->a_batch[j], b += at * d->b_batch[j], c += at * d->c_batch[j];
             }
-            const int64_t row = random_between(&rng, 0, d->m - 1), col = random_between(&rng, 0, d->n - 1);
-            float         sum = 0.0f;
+            const int64_t row = random_between(&rng, 0, d->m - 1),
+                          col = random_between(&rng, 0, d->n - 1);
+            float sum         = 0.0f;
             for (int64_t k = 0; k < d->k; k++)
-                sum = fmaf(p.a[a + row * d->a_row + k], p.b[b + (d->trans_b ? col * d->b_row + k : k * d->b_row + col)], sum);
+                sum = fmaf(p.a[a + row * d->a_row + k],
+                           p.b[b + (d->trans_b ? col * d->b_row + k : k * d->b_row + col)], sum);
             assert_true(got[c + row * d->c_row + col] == d->alpha * sum);
         }
         guarded_free(got);
@@ -192,8 +202,10 @@ static void specials_propagate(void **state)
 static void special_sizes_are_bit_equal(void **state)
 {
     (void)state;
-    static const int64_t size[][3] = { { 600, 40, 30 }, { 50, 300, 40 }, { 3, 5, 0 }, { 0, 4, 4 }, { 4, 0, 4 } };
-    mxdi_rng             rng       = mxdi_rng_seed(3);
+    static const int64_t size[][3] = {
+        { 600, 40, 30 }, { 50, 300, 40 }, { 3, 5, 0 }, { 0, 4, 4 }, { 4, 0, 4 }
+    };
+    mxdi_rng rng = mxdi_rng_seed(3);
     for (size_t i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
         struct problem p = problem_of(&rng, size[i][0], size[i][1], size[i][2]);
         for (int n = 0; n < 4; n++) {
@@ -220,8 +232,9 @@ static float *magnitudes(const struct problem *p, mxdi_rng *rng)
     return sum;
 }
 
-/* As in test_conv_f32: two orders of k roundings of the same exact products differ by at most 2 g S, g = k u / (1 - k u),
- * S = sum |a b| <= its f32 value times 1 + g; times alpha, and each result is rounded once more: u (1 + g) alpha S. */
+/* As in test_conv_f32: two orders of k roundings of the same exact products differ by at most 2 g
+ * S, g = k u / (1 - k u), S = sum |a b| <= its f32 value times 1 + g; times alpha, and each result
+ * is rounded once more: u (1 + g) alpha S. */
 static void bf16_tiles_are_within_bound(void **state)
 {
     (void)state;
@@ -230,7 +243,8 @@ static void bf16_tiles_are_within_bound(void **state)
         struct problem p = random_problem(&rng);
         p.desc.bf16      = 1;
         if (i % 3 == 0)
-            p.b[mxdi_rng_below(&rng, p.n_b)] = i % 2 ? INFINITY : NAN; /* not finite, or NaN, in any order */
+            p.b[mxdi_rng_below(&rng, p.n_b)] =
+                i % 2 ? INFINITY : NAN; /* not finite, or NaN, in any order */
         float       *want = run_on(&p, 0, &rng), *sum = magnitudes(&p, &rng);
         const double u = 0x1p-24, k = (double)p.desc.k, g = k * u / (1 - k * u);
         for (size_t v = 0; v < mxdi_tile_f32_count; v++) {
@@ -239,9 +253,11 @@ static void bf16_tiles_are_within_bound(void **state)
                 continue;
             float *got = run_on(&p, t->needs, &rng);
             for (size_t e = 0; e < p.n_c; e++) {
-                const double s = (double)p.desc.alpha * sum[e] * (1 + g), bound = 2 * g * s + 2 * u * s * (1 + g);
+                const double s     = (double)p.desc.alpha * sum[e] * (1 + g),
+                             bound = 2 * g * s + 2 * u * s * (1 + g);
                 if (!same(got[e], want[e]) && !(fabs((double)got[e] - want[e]) <= bound))
-                    fail_msg("%s: element %zu: %a, %a, bound %a", t->name, e, (double)got[e], (double)want[e], bound);
+                    fail_msg("%s: element %zu: %a, %a, bound %a", t->name, e, (double)got[e],
+                             (double)want[e], bound);
             }
             guarded_free(got);
         }
@@ -278,11 +294,21 @@ static void bad_descriptions_are_refused(void **state)
         mxd_error            err = MXD_ERROR_INIT;
         mxdi_matmul_f32      op;
         switch (i) {
-        case 0: d.m = -1; break;
-        case 1: d.a_row = d.k - 1; break;
-        case 2: d.b_row = -1; break;
-        case 3: d.c_row = d.n - 1; break;
-        default: d.batch[2] = -1; break;
+        case 0:
+            d.m = -1;
+            break;
+        case 1:
+            d.a_row = d.k - 1;
+            break;
+        case 2:
+            d.b_row = -1;
+            break;
+        case 3:
+            d.c_row = d.n - 1;
+            break;
+        default:
+            d.batch[2] = -1;
+            break;
         }
         assert_int_equal(mxdi_matmul_f32_init(&op, &d, mxdi_cpu_isa(), &err), MXD_E_SHAPE);
         assert_string_not_equal(err.msg, "");

@@ -149,7 +149,6 @@ static void every_index_once(void **state)
         v.threads = threads;
         for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
             mxdi_parallel_for(p, visit, &v, sizes[k]);
-            mxdi_pool_rest(p);
             for (size_t i = 0; i < 1000; i++)
                 assert_int_equal(atomic_exchange(&v.count[i], 0), i < sizes[k]);
         }
@@ -159,7 +158,6 @@ static void every_index_once(void **state)
     mxdi_parallel_for(NULL, visit, &v, 10);
     assert_int_equal(atomic_load(&v.count[9]), 1);
     assert_int_equal(mxdi_pool_threads(NULL), 1);
-    mxdi_pool_rest(NULL);
     mxdi_pool_destroy(NULL);
 
     mxdi_pool *p   = NULL;

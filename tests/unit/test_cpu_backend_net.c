@@ -73,9 +73,9 @@ static void residual_network(cpu_case *c, int64_t batch, mxd_dtype type)
 static void networks_agree_and_show_their_values(void **state)
 {
     (void)state;
-    static const int64_t   batches[] = { 1, 3, 8, 20 };
+    static const int64_t   batches[] = { 1, 3, 8, 20, 71 };
     static const mxd_dtype types[]   = { MXD_U8, MXD_S8 };
-    for (size_t k = 0; k < 8; k++) {
+    for (size_t k = 0; k < 10; k++) {
         cpu_case c;
         residual_network(&c, batches[k / 2], types[k % 2]);
         assert_int_equal(case_check(&c), 6);
@@ -129,6 +129,22 @@ static void concats_take_what_convolutions_write(void **state)
         c.tolerance = 1e-5f;
         assert_int_equal(case_check(&c), k % 2 ? 2 : 0);
     }
+}
+
+/* Samples on the second axis: everything runs at the largest batch, on copies. */
+static void batches_on_another_axis(void **state)
+{
+    (void)state;
+    cpu_case      c;
+    const int64_t perm[] = { 1, 0, 2 };
+    case_begin(&c, 3, 5);
+    const uint32_t x = case_input(&c, MXD_F32, true, DIMS(5, 3, 4)), y = case_value(&c, MXD_F32, false, DIMS(3, 5, 4)), z = case_value(&c, MXD_F32, false, DIMS(3, 5, 4));
+    c.g->value[y].batch_axis = c.g->value[z].batch_axis = 1;
+    case_node(&c, "Transpose", y, INS(x));
+    case_ints(&c, "perm", 3, perm);
+    case_node(&c, "Relu", z, INS(y));
+    case_output(&c, z);
+    case_check(&c);
 }
 
 static void claims_say_why_not(void **state)
@@ -266,7 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_agree_and_show_their_values), cmocka_unit_test(concats_take_what_convolutions_write),
-        cmocka_unit_test(claims_say_why_not),
+        cmocka_unit_test(batches_on_another_axis), cmocka_unit_test(claims_say_why_not),
         cmocka_unit_test(devices_take_an_instruction_set),      cmocka_unit_test(steps_and_profile_name_the_work),
         cmocka_unit_test(lack_of_memory_leaks_nothing),
     };

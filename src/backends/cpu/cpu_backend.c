@@ -60,7 +60,9 @@ static void constraints(const mxd_device *dev, mxd_constraints *out)
 
 static void steps(const mxd_program *program, mxd_steps *out)
 {
-    *out = (mxd_steps){ program->info, program->n_steps, program->arena_bytes + program->scratch_bytes + program->derived_bytes };
+    const size_t lanes = program->lanes;
+    *out = (mxd_steps){ program->info, program->n_steps,
+                        program->arena_bytes * lanes + program->scratch_bytes * lanes + program->derived_bytes };
 }
 
 const mxd_backend_api *mxdi_cpu_backend(void)

@@ -81,38 +81,49 @@ typedef struct mxdi_cpu_step {
     double               ns;   /* a guess of its time at the largest batch, one thread */
 } mxdi_cpu_step;
 
-/* A quantized value to show in a trace once step `step` has run. */
-typedef struct mxdi_cpu_shown { uint32_t value, tensor, step; } mxdi_cpu_shown;
+/* A quantized value to show in a trace: in `tensor` once `step` has run, at `at` in the trace's buffer. */
+typedef struct mxdi_cpu_shown { uint32_t value, tensor, step; size_t at; } mxdi_cpu_shown;
 
+/* Compiled for a chunk of samples, which is the largest batch, or a part of it that stays in the caches; then the chunks of
+ * a batch run one after the other, or on several threads with an arena each. */
 struct mxd_program {
     const mxd_allocator   *alloc;
     uint32_t               isa;
     mxdi_arena             arena;
-    mxd_graph_view         part;       /* the host keeps its arrays */
+    mxd_graph_view         part;       /* values sized for a chunk; the host keeps the other arrays */
     mxdi_cpu_tensor       *tensor;
     mxdi_cpu_step         *step;
     mxd_step              *info;       /* (n_steps) */
     mxdi_cpu_shown        *shown;      /* ascending by step */
     uint32_t               n_tensors, n_steps, n_shown, cap_tensors, cap_steps;
     size_t                 arena_bytes, scratch_bytes, derived_bytes; /* derived: panels and tables */
-    size_t                 trace_bytes; /* the largest shown value in graph layout */
+    size_t                 trace_bytes; /* all shown values of the largest batch in graph layout */
     bool                   whole;      /* some batch axis is not the first: always run at the largest batch */
     bool                   exact;
-    int64_t                max_batch;
+    int64_t                max_batch;  /* samples of a chunk */
+    int64_t                samples;    /* of the largest batch */
+    uint32_t               lanes;      /* arenas that a session of as many threads as compiled for has */
 };
+
+/* What a thread that runs chunks of its own has. */
+typedef struct mxdi_cpu_lane {
+    uint8_t *arena;
+    void   **ptr; /* (n_tensors) */
+} mxdi_cpu_lane;
 
 struct mxd_run {
     const struct mxd_program *program;
-    struct mxdi_pool *pool; /* NULL: one thread */
-    uint8_t  *arena;        /* as allocated */
-    uint8_t  *scratch;
-    void    **ptr;          /* (n_tensors) */
-    uint8_t  *trace;        /* buffer of a traced value, or NULL */
-    void    **staged;       /* whole programs: (n_inputs + n_outputs) buffers of the largest batch */
-    uint64_t *ns;           /* (n_steps); NULL until profiled */
-    uint64_t  runs;
-    unsigned  threads;
-    atomic_bool fault;
+    struct mxdi_pool *pool;   /* NULL: one thread */
+    mxdi_cpu_lane    *lane;   /* (lanes): one for each thread, or a single one */
+    uint32_t          lanes;
+    unsigned          threads;
+    uint8_t          *scratch;
+    uint8_t          *trace;  /* buffer of traced values, or NULL */
+    void            **staged; /* whole programs: (n_inputs + n_outputs) buffers of the largest batch */
+    atomic_ullong    *ns;     /* (n_steps); NULL until profiled */
+    uint64_t          runs;
+    atomic_bool       fault;
+    atomic_uint       faulty; /* step that set it */
 };
 
 /* ---- sizes now (cpu_tensor.c) ---- */
@@ -152,7 +163,8 @@ void       mxdi_cpu_session_close(mxd_run *run);
 mxd_status mxdi_cpu_session_run(mxd_run *run, const mxd_tensor *in, uint32_t n_in, const mxd_tensor *out, uint32_t n_out,
                                 mxd_trace_fn trace, void *trace_user, mxd_error *err);
 mxd_status mxdi_cpu_session_profile(mxd_run *run, uint64_t *ns, uint32_t n, uint64_t *runs, mxd_error *err);
-/* Hand a value that is shown after a step to `fn`, in graph layout and stored type. */
-mxd_status mxdi_cpu_trace(mxd_run *run, const mxdi_cpu_shown *shown, const mxdi_cpu_frame *f, mxd_trace_fn fn,
-                          void *user, mxd_error *err);
+/* Keep what a step has left of a shown value, of the chunk that begins at sample `first`; then hand all of them to `fn`, in
+ * graph layout and stored type. */
+void       mxdi_cpu_trace_keep(mxd_run *run, const mxdi_cpu_shown *shown, const mxdi_cpu_frame *f, int64_t first);
+mxd_status mxdi_cpu_trace_show(mxd_run *run, int64_t batch, mxd_trace_fn fn, void *user, mxd_error *err);
 #endif

@@ -6,8 +6,9 @@
 #include "backends/cpu/cpu_plan.h"
 
 #include "backends/cpu/cpu_convert.h"
+#include "base/cpu.h"
 #include "base/dtype.h"
-#include "base/half.h"
+#include "base/threads.h"
 
 /* ---- steps ---- */
 
@@ -115,17 +116,19 @@ static mxd_status append(mxdi_cpu_plan *p, const mxdi_cpu_emission *e, mxd_error
         return mxdi_nomem(err);
     mxdi_cpu_step *const step = &g->step[g->n_steps];
     mxd_step *const      info = &g->info[g->n_steps++];
-    int64_t              bytes = (int64_t)e->derived;
+    int64_t              bytes = (int64_t)e->derived, all = bytes; /* of a chunk, of the largest batch */
+    const int64_t        times = g->samples / g->max_batch + (g->samples % g->max_batch != 0);
     *step = (mxdi_cpu_step){ .kind = e->kind, .op = e->op, .in = in, .n_in = e->n_in, .n_out = e->n_out, .in_place = e->in_place };
-    for (uint32_t k = 0; k < e->n_in; k++)
-        bytes += tensor_bytes(&g->tensor[in[k]]);
-    for (uint32_t k = 0; k < e->n_out; k++) {
-        step->out[k] = e->out[k];
-        bytes += tensor_bytes(&g->tensor[e->out[k]]);
+    for (uint32_t k = 0; k < e->n_in + e->n_out; k++) {
+        const mxdi_cpu_tensor *const t = &g->tensor[k < e->n_in ? in[k] : e->out[k - e->n_in]];
+        bytes += tensor_bytes(t);
+        all += t->scaled ? tensor_bytes(t) / g->max_batch * g->samples : tensor_bytes(t) * times;
     }
+    memcpy(step->out, e->out, e->n_out * sizeof(step->out[0]));
     const double per_ns = strcmp(e->computed, "u8s8") == 0 ? 200.0 : strcmp(e->computed, "bf16") == 0 ? 100.0 : 50.0;
     step->ns            = e->ns > 0 ? e->ns : (double)e->macs / per_ns + (double)bytes / 20.0;
-    *info = (mxd_step){ .kernel = e->kernel, .computed = e->computed, .macs = e->macs, .bytes = bytes, .reason = e->reason };
+    *info = (mxd_step){ .kernel = e->kernel, .computed = e->computed, .bytes = all, .reason = e->reason,
+                        .macs = e->n_out && g->tensor[e->out[0]].scaled ? e->macs / g->max_batch * g->samples : e->macs * times };
     if (p->node && !e->anonymous) {
         info->origin   = p->node->origin;
         info->n_origin = p->node->n_origin;
@@ -281,14 +284,14 @@ static mxd_status find_shown(mxdi_cpu_plan *p, mxd_error *err)
         if (!v_->q || v_->data || !mxdi_cpu_is_byte(v_->dtype) || tensor == MXD_NO_VALUE)
             continue;
         const uint32_t step = writer[g->tensor[tensor].root];
-        size_t         bytes;
-        if (step == MXD_NO_VALUE || !mxdi_dtype_bytes(&bytes, MXD_U8, mxdi_cpu_count(v_)))
+        if (step == MXD_NO_VALUE)
             continue;
-        uint32_t k = g->n_shown++;
+        const int64_t grow = v_->batch_axis == 0 ? g->samples : g->max_batch;
+        uint32_t      k    = g->n_shown++;
         for (; k > 0 && g->shown[k - 1].step > step; k--)
             g->shown[k] = g->shown[k - 1];
-        g->shown[k]    = (mxdi_cpu_shown){ v, tensor, step };
-        g->trace_bytes = bytes > g->trace_bytes ? bytes : g->trace_bytes;
+        g->shown[k] = (mxdi_cpu_shown){ v, tensor, step, g->trace_bytes };
+        g->trace_bytes += (size_t)(mxdi_cpu_count(v_) / g->max_batch * grow + 63) / 64 * 64 + (size_t)g->max_batch;
     }
     return MXD_OK;
 }
@@ -322,6 +325,77 @@ static mxd_status build(mxdi_cpu_plan *p, const mxd_compile_options *options, mx
     return mxdi_cpu_plan_memory(p->program, err);
 }
 
+/* ---- chunks ---- */
+
+enum {
+    CHUNK_LEAST = 16, /* samples: fewer would read large weights too often */
+    CHUNK_STEP  = 8   /* whole blocks */
+};
+
+/* Bytes that the widest node reads and writes per sample; 0: samples cannot be told apart. */
+static int64_t widest_node(const mxd_graph_view *g)
+{
+    int64_t most = 0;
+    for (uint32_t n = 0; n < g->n_nodes; n++) {
+        int64_t bytes = 0;
+        for (uint32_t k = 0; k < g->node[n].n_in + g->node[n].n_out; k++) {
+            const uint32_t id = k < g->node[n].n_in ? g->node[n].in[k] : g->node[n].out[k - g->node[n].n_in];
+            if (id == MXD_NO_VALUE || g->value[id].data)
+                continue;
+            if (g->value[id].batch_axis > 0)
+                return 0;
+            bytes += mxdi_cpu_count(&g->value[id]) * (int64_t)(mxd_dtype_bits(g->value[id].dtype) + 7) / 8;
+        }
+        most = bytes > most ? bytes : most;
+    }
+    return most / g->max_batch + 1;
+}
+
+static bool can_chunk(const mxd_graph_view *g)
+{
+    for (uint32_t k = 0; k < g->n_inputs + g->n_outputs; k++) {
+        const mxd_value *const v = &g->value[k < g->n_inputs ? g->input[k] : g->output[k - g->n_inputs]];
+        if (mxd_dtype_bits(v->dtype) < 8 || (k >= g->n_inputs && v->batch_axis != 0))
+            return false;
+    }
+    return g->max_batch >= 2 * CHUNK_LEAST;
+}
+
+/* As many samples as keep the widest node in a thread's share of the last cache; all threads get equally many chunks. */
+static int64_t chunk_of(const mxd_graph_view *g, uint32_t threads)
+{
+    const int64_t bytes = can_chunk(g) ? widest_node(g) : 0, n = g->max_batch, lanes = threads ? threads : mxdi_cores();
+    if (bytes == 0)
+        return n;
+    int64_t fits = (int64_t)mxdi_cache_bytes(3) / 2 / lanes / bytes;
+    fits         = fits < CHUNK_LEAST ? CHUNK_LEAST : fits;
+    int64_t chunks = (n + fits - 1) / fits;
+    chunks         = (chunks + lanes - 1) / lanes * lanes;
+    int64_t each   = ((n + chunks - 1) / chunks + CHUNK_STEP - 1) / CHUNK_STEP * CHUNK_STEP;
+    each           = each < CHUNK_LEAST ? CHUNK_LEAST : each;
+    return each < n ? each : n;
+}
+
+/* The part with its batch cut to a chunk. */
+static mxd_status cut_part(mxd_program *program, const mxd_graph_view *part, uint32_t threads, mxd_error *err)
+{
+    program->part      = *part;
+    program->samples   = part->max_batch > 0 ? part->max_batch : 1;
+    program->max_batch = program->part.max_batch = part->max_batch > 0 ? chunk_of(part, threads) : 1;
+    const uint32_t lanes = threads ? threads : mxdi_cores();
+    program->lanes       = (program->samples + program->max_batch - 1) / program->max_batch >= (int64_t)lanes ? lanes : 1;
+    mxd_value *const value = MXDI_NEW(&program->arena, mxd_value, part->n_values + 1);
+    if (!value)
+        return mxdi_nomem(err);
+    for (uint32_t v = 0; v < part->n_values; v++) {
+        value[v] = part->value[v];
+        if (value[v].batch_axis == 0)
+            value[v].dim[0] = value[v].dim[0] / program->samples * program->max_batch;
+    }
+    program->part.value = value;
+    return MXD_OK;
+}
+
 mxd_status mxdi_cpu_compile(mxd_program **out, mxd_device *dev, const mxd_graph_view *part,
                             const mxd_compile_options *options, mxd_error *err)
 {
@@ -331,15 +405,15 @@ mxd_status mxdi_cpu_compile(mxd_program **out, mxd_device *dev, const mxd_graph_
     mxd_program *const program = MXDI_ALLOC(dev->alloc, mxd_program, 1);
     if (!program)
         return mxdi_nomem(err);
-    program->alloc     = dev->alloc;
-    program->isa       = dev->isa;
-    program->part      = *part;
-    program->exact     = options->exact != 0;
-    program->max_batch = part->max_batch > 0 ? part->max_batch : 1;
+    program->alloc = dev->alloc;
+    program->isa   = dev->isa;
+    program->exact = options->exact != 0;
     mxdi_arena_init(&program->arena, dev->alloc);
-    mxdi_cpu_plan p = { .program = program, .g = part };
+    mxdi_cpu_plan p = { .program = program, .g = &program->part };
     mxdi_arena_init(&p.scratch, dev->alloc);
-    const mxd_status st = build(&p, options, err);
+    mxd_status st = cut_part(program, part, options->threads, err);
+    if (st == MXD_OK)
+        st = build(&p, options, err);
     mxdi_arena_fini(&p.scratch);
     if (st != MXD_OK) {
         mxdi_cpu_program_destroy(program);

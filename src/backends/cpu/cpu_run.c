@@ -18,14 +18,13 @@ enum {
 
 /* ---- opening ---- */
 
-static void *bound(const mxd_run *r, uint32_t t)
+static void *bound(const mxd_program *g, uint8_t *arena, uint32_t t)
 {
-    const mxd_program *const     g    = r->program;
     const mxdi_cpu_tensor *const root = &g->tensor[g->tensor[t].root];
     if (root->home == MXDI_CPU_CONSTANT)
         return (uint8_t *)(uintptr_t)root->data + g->tensor[t].offset;
     if (root->home == MXDI_CPU_ARENA)
-        return r->arena + root->at + g->tensor[t].offset;
+        return arena + root->at + g->tensor[t].offset;
     return NULL; /* the caller's: bound by each run */
 }
 
@@ -46,7 +45,7 @@ static mxd_status stage(mxd_run *r, mxd_error *err)
 {
     const mxd_program *const g = r->program;
     const uint32_t           n = g->part.n_inputs + g->part.n_outputs;
-    if (!g->whole || g->max_batch == 1)
+    if (!g->whole || g->samples == 1)
         return MXD_OK;
     r->staged = MXDI_ALLOC(g->alloc, void *, n);
     if (!r->staged)
@@ -65,24 +64,41 @@ static mxd_status stage(mxd_run *r, mxd_error *err)
     return MXD_OK;
 }
 
+/* A lane for each thread where a batch has chunks for all of them. */
+static mxd_status open_lanes(mxd_run *r, mxd_error *err)
+{
+    const mxd_program *const g      = r->program;
+    const int64_t            chunks = (g->samples + g->max_batch - 1) / g->max_batch;
+    r->lanes                        = chunks >= (int64_t)r->threads ? r->threads : 1;
+    r->lane                         = MXDI_ALLOC(g->alloc, mxdi_cpu_lane, r->lanes);
+    if (!r->lane)
+        return mxdi_nomem(err);
+    for (uint32_t k = 0; k < r->lanes; k++) {
+        r->lane[k].arena = large_alloc(g->alloc, g->arena_bytes + 64);
+        r->lane[k].ptr   = MXDI_ALLOC(g->alloc, void *, g->n_tensors);
+        if (!r->lane[k].arena || !r->lane[k].ptr)
+            return mxdi_nomem(err);
+        for (uint32_t t = 0; t < g->n_tensors; t++)
+            r->lane[k].ptr[t] = bound(g, r->lane[k].arena, t);
+    }
+    return MXD_OK;
+}
+
 static mxd_status open_session(mxd_run *r, const mxd_run_options *options, mxd_error *err)
 {
     const mxd_program *const g = r->program;
     r->threads                 = options->threads ? options->threads : mxdi_cores();
     if (r->threads > 1)
         MXD_TRY(mxdi_pool_create(&r->pool, r->threads, err));
-    r->arena   = large_alloc(g->alloc, g->arena_bytes + 64);
     r->scratch = mxdi_alloc(g->alloc, r->threads, g->scratch_bytes + 64);
-    r->ptr     = MXDI_ALLOC(g->alloc, void *, g->n_tensors);
-    if (!r->arena || !r->scratch || !r->ptr)
+    if (!r->scratch)
         return mxdi_nomem(err);
     if (options->trace) {
         r->trace = mxdi_alloc(g->alloc, g->trace_bytes + 64, 1);
         if (!r->trace)
             return mxdi_nomem(err);
     }
-    for (uint32_t t = 0; t < g->n_tensors; t++)
-        r->ptr[t] = bound(r, t);
+    MXD_TRY(open_lanes(r, err));
     return stage(r, err);
 }
 
@@ -112,9 +128,12 @@ void mxdi_cpu_session_close(mxd_run *r)
     for (uint32_t k = 0; r->staged && k < g->part.n_inputs + g->part.n_outputs; k++)
         mxdi_free(a, r->staged[k]);
     mxdi_free(a, r->staged);
-    mxdi_free(a, r->arena);
+    for (uint32_t k = 0; r->lane && k < r->lanes; k++) {
+        mxdi_free(a, r->lane[k].arena);
+        mxdi_free(a, r->lane[k].ptr);
+    }
+    mxdi_free(a, r->lane);
     mxdi_free(a, r->scratch);
-    mxdi_free(a, r->ptr);
     mxdi_free(a, r->trace);
     mxdi_free(a, r->ns);
     mxdi_free(a, r);
@@ -130,7 +149,7 @@ static mxd_status batch_of(int64_t *batch, const mxd_program *g, const mxd_value
     for (int32_t k = 0; same && k < v->rank; k++) {
         const int64_t each = k == v->batch_axis ? v->dim[k] / g->max_batch : 0;
         if (each > 0) {
-            same   = t->dim[k] > 0 && t->dim[k] <= v->dim[k] && t->dim[k] % each == 0;
+            same   = t->dim[k] > 0 && t->dim[k] <= each * g->samples && t->dim[k] % each == 0;
             *batch = t->dim[k] / each;
         } else {
             same = t->dim[k] == v->dim[k];
@@ -155,7 +174,7 @@ static mxd_status check(int64_t *batch, const mxd_program *g, const mxd_tensor *
                              (long long)*batch);
         *batch = b >= 0 ? b : *batch;
     }
-    *batch = *batch < 0 ? g->max_batch : *batch;
+    *batch = *batch < 0 ? g->samples : *batch;
     return MXD_OK;
 }
 
@@ -179,16 +198,35 @@ static void restage(const mxd_value *v, const mxd_tensor *t, void *full, bool in
     }
 }
 
-static void bind(mxd_run *r, const mxd_tensor *in, const mxd_tensor *out, bool staged)
+/* What one run is about. */
+struct call {
+    mxd_run          *r;
+    const mxd_tensor *in, *out;
+    int64_t           batch;
+    bool              staged, traced;
+    atomic_llong      next;   /* sample that the next chunk begins at */
+};
+
+/* The caller's memory of tensor x from sample `first` on. */
+static void *callers(const struct call *c, const mxdi_cpu_tensor *x, int64_t first)
 {
-    const mxd_program *const g = r->program;
-    for (uint32_t t = 0; t < g->n_tensors; t++) {
-        const mxdi_cpu_tensor *const x = &g->tensor[t];
-        if (x->home == MXDI_CPU_INPUT)
-            r->ptr[t] = (uint8_t *)(staged ? r->staged[x->index] : in[x->index].data) + x->offset;
-        else if (x->home == MXDI_CPU_OUTPUT)
-            r->ptr[t] = (uint8_t *)(staged ? r->staged[g->part.n_inputs + x->index] : out[x->index].data) + x->offset;
-    }
+    const mxd_program *const g  = c->r->program;
+    const bool               in = x->home == MXDI_CPU_INPUT;
+    const uint32_t           id = in ? g->part.input[x->index] : g->part.output[x->index];
+    const mxd_value *const   v  = &g->part.value[id];
+    int64_t                  each = v->batch_axis == 0 ? v->dim[0] / g->max_batch : 0;
+    for (int32_t k = 1; k < v->rank; k++)
+        each *= v->dim[k];
+    uint8_t *const base = c->staged ? c->r->staged[in ? x->index : g->part.n_inputs + x->index] : in ? c->in[x->index].data : c->out[x->index].data;
+    return base + (size_t)(first * each) * (mxd_dtype_bits(v->dtype) / 8) + x->offset;
+}
+
+static void bind(const struct call *c, mxdi_cpu_lane *lane, int64_t first)
+{
+    const mxd_program *const g = c->r->program;
+    for (uint32_t t = 0; t < g->n_tensors; t++)
+        if (g->tensor[t].home == MXDI_CPU_INPUT || g->tensor[t].home == MXDI_CPU_OUTPUT)
+            lane->ptr[t] = callers(c, &g->tensor[t], first);
 }
 
 /* ---- running ---- */
@@ -201,58 +239,92 @@ static void run_share(void *arg, size_t begin, size_t end, unsigned thread)
     s->step->kind->run(s->step->op, s->frame, begin, end, thread);
 }
 
-static void run_step(mxd_run *r, const mxdi_cpu_step *step, const mxdi_cpu_frame *f)
+/* pool NULL: by this thread, number `thread`. */
+static void run_step(mxdi_pool *pool, unsigned thread, const mxdi_cpu_step *step, const mxdi_cpu_frame *f)
 {
     const size_t tasks = step->kind->tasks ? step->kind->tasks(step->op, f) : 1;
-    if (!r->pool || tasks < 2 || step->ns * (double)f->batch < (double)WORTH_SHARING * (double)f->max_batch) {
-        step->kind->run(step->op, f, 0, tasks, 0);
+    if (!pool || tasks < 2 || step->ns * (double)f->batch < (double)WORTH_SHARING * (double)f->max_batch) {
+        step->kind->run(step->op, f, 0, tasks, thread);
         return;
     }
     struct shared s = { step, f };
-    mxdi_parallel_for(r->pool, run_share, &s, tasks);
+    mxdi_parallel_for(pool, run_share, &s, tasks);
 }
 
-static mxd_status run_steps(mxd_run *r, const mxdi_cpu_frame *f, mxd_trace_fn trace, void *user, mxd_error *err)
+/* The samples from `first` on, at most a chunk, on one lane; alone: no other lane runs beside it. */
+static void run_chunk(const struct call *c, uint32_t lane, int64_t first, bool alone)
 {
+    mxd_run *const           r     = c->r;
     const mxd_program *const g     = r->program;
+    const int64_t            left  = c->batch - first;
+    const mxdi_cpu_frame     f     = { g->tensor, r->lane[lane].ptr, left < g->max_batch ? left : g->max_batch, g->max_batch, r->scratch,
+                                       g->scratch_bytes, &r->fault };
     uint32_t                 shown = 0;
     uint64_t                 then  = r->ns ? mxdi_now_ns() : 0;
+    bind(c, &r->lane[lane], first);
     for (uint32_t s = 0; s < g->n_steps; s++) {
-        run_step(r, &g->step[s], f);
-        if (atomic_load_explicit(f->fault, memory_order_relaxed))
-            return mxdi_fail(err, MXD_E_RANGE, "cpu: %s '%s': an index or a divisor is out of range", g->info[s].kernel,
-                             g->info[s].n_origin ? g->info[s].origin[0] : "");
+        run_step(alone ? r->pool : NULL, alone ? 0 : lane, &g->step[s], &f);
+        if (atomic_load_explicit(&r->fault, memory_order_relaxed)) {
+            atomic_store_explicit(&r->faulty, s, memory_order_relaxed);
+            return;
+        }
         if (r->ns) {
             const uint64_t now = mxdi_now_ns();
-            r->ns[s] += now - then;
+            atomic_fetch_add_explicit(&r->ns[s], (now - then) / (alone ? 1 : r->lanes), memory_order_relaxed);
             then = now;
         }
-        for (; trace && shown < g->n_shown && g->shown[shown].step == s; shown++)
-            MXD_TRY(mxdi_cpu_trace(r, &g->shown[shown], f, trace, user, err));
+        for (; c->traced && shown < g->n_shown && g->shown[shown].step == s; shown++)
+            mxdi_cpu_trace_keep(r, &g->shown[shown], &f, first);
+    }
+}
+
+/* Chunks until none is left: a lane that the machine slows down takes fewer. */
+static void run_lane(void *arg, size_t begin, size_t end, unsigned thread)
+{
+    struct call *const c    = arg;
+    const int64_t      each = c->r->program->max_batch;
+    (void)begin;
+    (void)end;
+    for (int64_t first; (first = atomic_fetch_add(&c->next, each)) < c->batch;)
+        run_chunk(c, thread, first, false);
+}
+
+static mxd_status run_all(struct call *c, mxd_error *err)
+{
+    mxd_run *const           r      = c->r;
+    const mxd_program *const g      = r->program;
+    const int64_t            chunks = (c->batch + g->max_batch - 1) / g->max_batch;
+    atomic_store_explicit(&r->fault, false, memory_order_relaxed);
+    if (r->lanes > 1 && chunks >= (int64_t)r->lanes) {
+        mxdi_parallel_for(r->pool, run_lane, c, r->lanes);
+    } else {
+        for (int64_t k = 0; k < chunks; k++)
+            run_chunk(c, 0, k * g->max_batch, true);
     }
     r->runs++;
-    return MXD_OK;
+    if (!atomic_load_explicit(&r->fault, memory_order_relaxed))
+        return MXD_OK;
+    const mxd_step *const step = &g->info[atomic_load_explicit(&r->faulty, memory_order_relaxed)];
+    return mxdi_fail(err, MXD_E_RANGE, "cpu: %s '%s': an index or a divisor is out of range", step->kernel,
+                     step->n_origin ? step->origin[0] : "");
 }
 
 mxd_status mxdi_cpu_session_run(mxd_run *r, const mxd_tensor *in, uint32_t n_in, const mxd_tensor *out, uint32_t n_out,
                                 mxd_trace_fn trace, void *trace_user, mxd_error *err)
 {
     const mxd_program *const g = r->program;
-    int64_t                  batch;
-    MXD_TRY(check(&batch, g, in, n_in, out, n_out, err));
+    struct call              c = { .r = r, .in = in, .out = out, .traced = trace != NULL };
+    MXD_TRY(check(&c.batch, g, in, n_in, out, n_out, err));
     if (trace && !r->trace)
         return mxdi_fail(err, MXD_E_USAGE, "cpu: this session was not opened for a trace");
-    const bool staged = r->staged && batch < g->max_batch;
-    for (uint32_t k = 0; staged && k < n_in; k++)
+    c.staged = r->staged && c.batch < g->samples;
+    for (uint32_t k = 0; c.staged && k < n_in; k++)
         restage(&g->part.value[g->part.input[k]], &in[k], r->staged[k], true);
-    bind(r, in, out, staged);
-    const mxdi_cpu_frame f = { g->tensor, r->ptr, staged ? g->max_batch : batch, g->max_batch, r->scratch, g->scratch_bytes, &r->fault };
-    atomic_store_explicit(&r->fault, false, memory_order_relaxed);
-    const mxd_status     st = run_steps(r, &f, trace, trace_user, err);
-    mxdi_pool_rest(r->pool);
-    for (uint32_t k = 0; staged && k < n_out; k++)
+    c.batch = c.staged ? g->samples : c.batch;
+    MXD_TRY(run_all(&c, err));
+    for (uint32_t k = 0; c.staged && k < n_out; k++)
         restage(&g->part.value[g->part.output[k]], &out[k], r->staged[n_in + k], false);
-    return st;
+    return trace ? mxdi_cpu_trace_show(r, c.batch, trace, trace_user, err) : MXD_OK;
 }
 
 mxd_status mxdi_cpu_session_profile(mxd_run *r, uint64_t *ns, uint32_t n, uint64_t *runs, mxd_error *err)
@@ -263,12 +335,12 @@ mxd_status mxdi_cpu_session_profile(mxd_run *r, uint64_t *ns, uint32_t n, uint64
     memset(ns, 0, n * sizeof(ns[0]));
     *runs = 0;
     if (!r->ns) {
-        r->ns = MXDI_ALLOC(r->program->alloc, uint64_t, n_steps);
+        r->ns = MXDI_ALLOC(r->program->alloc, atomic_ullong, n_steps);
         if (!r->ns)
             return mxdi_nomem(err);
     } else {
-        memcpy(ns, r->ns, n * sizeof(ns[0]));
-        memset(r->ns, 0, n * sizeof(ns[0]));
+        for (uint32_t k = 0; k < n; k++)
+            ns[k] = atomic_exchange(&r->ns[k], 0);
         *runs = r->runs;
     }
     r->runs = 0;

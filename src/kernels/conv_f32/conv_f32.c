@@ -13,7 +13,8 @@ static mxd_status check(const mxdi_conv_f32_desc *d, mxd_error *err)
 {
     MXD_TRY(mxdi_window_check("conv_f32", &d->x, &d->y, &d->window, err));
     if (d->groups < 1 || d->x.channels % d->groups || d->y.channels % d->groups)
-        return mxdi_fail(err, MXD_E_SHAPE, "conv_f32: expected groups that divide %d and %d channels, got %d",
+        return mxdi_fail(err, MXD_E_SHAPE,
+                         "conv_f32: expected groups that divide %d and %d channels, got %d",
                          (int)d->x.channels, (int)d->y.channels, (int)d->groups);
     return MXD_OK;
 }
@@ -36,10 +37,13 @@ static mxd_status make_spans(mxdi_conv_f32 *op, mxd_error *err)
 static mxd_status refuse_winograd(const mxdi_conv_f32 *op, mxd_error *err)
 {
     const mxdi_window2d *w = &op->desc.window;
-    return mxdi_fail(err, MXD_E_UNSUPPORTED, "conv_f32: winograd: expected f32 with AVX2, not exact, one group, 3x3, "
-                     "stride 1, dilation 1, got %s%s%s, %d groups, %dx%d, stride %dx%d, dilation %dx%d", op->name,
-                     op->desc.bf16 ? " bf16" : "", op->desc.exact ? " exact" : "", (int)op->desc.groups, (int)w->kh,
-                     (int)w->kw, (int)w->sh, (int)w->sw, (int)w->dh, (int)w->dw);
+    return mxdi_fail(
+        err, MXD_E_UNSUPPORTED,
+        "conv_f32: winograd: expected f32 with AVX2, not exact, one group, 3x3, "
+        "stride 1, dilation 1, got %s%s%s, %d groups, %dx%d, stride %dx%d, dilation %dx%d",
+        op->name, op->desc.bf16 ? " bf16" : "", op->desc.exact ? " exact" : "",
+        (int)op->desc.groups, (int)w->kh, (int)w->kw, (int)w->sh, (int)w->sw, (int)w->dh,
+        (int)w->dw);
 }
 
 static mxd_status init(mxdi_conv_f32 *op, uint32_t isa, mxd_error *err)
@@ -50,7 +54,8 @@ static mxd_status init(mxdi_conv_f32 *op, uint32_t isa, mxd_error *err)
     op->c_out                   = d->y.channels / d->groups;
     (void)snprintf(op->name, sizeof(op->name), "conv_f32_%s", op->tile ? op->tile->name : "ref");
     if (!op->tile)
-        return d->algorithm == MXDI_CONV_F32_WINOGRAD ? refuse_winograd(op, err) : mxdi_conv_f32_pack(op, err);
+        return d->algorithm == MXDI_CONV_F32_WINOGRAD ? refuse_winograd(op, err)
+                                                      : mxdi_conv_f32_pack(op, err);
     op->prepared = d->bf16 != 0;
     op->words    = (op->c_in + op->tile->terms - 1) / op->tile->terms;
     op->panels   = (op->c_out + op->tile->full - 1) / op->tile->full;
@@ -125,8 +130,8 @@ size_t mxdi_conv_f32_tasks(const mxdi_conv_f32 *op, int64_t blocks)
     return (size_t)(plan.chunks * plan.shares);
 }
 
-void mxdi_conv_f32_run(const mxdi_conv_f32 *op, const float *x, const float *r, float *y, void *scratch,
-                       int64_t blocks, size_t begin, size_t end)
+void mxdi_conv_f32_run(const mxdi_conv_f32 *op, const float *x, const float *r, float *y,
+                       void *scratch, int64_t blocks, size_t begin, size_t end)
 {
     const mxdi_conv_f32_io io = { x, r, y, (float *)scratch, blocks };
     if (op->winograd.fn)

@@ -37,7 +37,8 @@ static float word_at(const mxdi_conv_f32 *op, const float *w, int64_t step, int3
 }
 
 /* One panel: `used` output channels from w on, [tap][word][lanes]; the other lanes stay 0. */
-static void pack_panel(const mxdi_conv_f32 *op, float *panel, const float *w, int32_t lanes, int32_t used)
+static void pack_panel(const mxdi_conv_f32 *op, float *panel, const float *w, int32_t lanes,
+                       int32_t used)
 {
     const int64_t taps = (int64_t)op->desc.window.kh * op->desc.window.kw;
     for (int64_t tap = 0; tap < taps; tap++) {
@@ -45,14 +46,15 @@ static void pack_panel(const mxdi_conv_f32 *op, float *panel, const float *w, in
             const int32_t channel = i * op->tile->terms;
             float *const  dst     = panel + (tap * op->words + i) * lanes;
             for (int32_t n = 0; n < used; n++)
-                dst[n] = word_at(op, w + ((int64_t)n * op->c_in + channel) * taps + tap, taps, op->c_in - channel);
+                dst[n] = word_at(op, w + ((int64_t)n * op->c_in + channel) * taps + tap, taps,
+                                 op->c_in - channel);
         }
     }
 }
 
 /* The same for Winograd: [point][panel][channel][lanes]; `plane` words between two points. */
-static void pack_panel_winograd(const mxdi_conv_f32 *op, float *panel, const float *w, int32_t lanes, int32_t used,
-                                int64_t plane)
+static void pack_panel_winograd(const mxdi_conv_f32 *op, float *panel, const float *w,
+                                int32_t lanes, int32_t used, int64_t plane)
 {
     for (int32_t i = 0; i < op->c_in; i++) {
         for (int32_t n = 0; n < used; n++) {
@@ -82,7 +84,7 @@ static void pack_group(const mxdi_conv_f32 *op, int32_t g)
     const int64_t             depth = op->winograd.fn ? op->c_in : taps * op->words;
     const int32_t             full  = op->tile->full;
     for (int32_t p = 0; p < op->panels; p++) {
-        const int32_t c     = p * full, used = op->c_out - c < full ? op->c_out - c : full;
+        const int32_t c = p * full, used = op->c_out - c < full ? op->c_out - c : full;
         const int32_t lanes = p + 1 < op->panels ? full : mxdi_conv_f32_last_lanes(op);
         const int64_t from  = (int64_t)g * op->c_out + c;
         const float  *w     = d->w + from * op->c_in * taps;
@@ -92,7 +94,8 @@ static void pack_group(const mxdi_conv_f32 *op, int32_t g)
         else
             pack_panel(op, panel, w, lanes, used);
         if (d->bias)
-            memcpy(op->bias + ((int64_t)g * op->panels + p) * full, d->bias + from, (size_t)used * sizeof(float));
+            memcpy(op->bias + ((int64_t)g * op->panels + p) * full, d->bias + from,
+                   (size_t)used * sizeof(float));
     }
 }
 
@@ -101,18 +104,20 @@ mxd_status mxdi_conv_f32_pack(mxdi_conv_f32 *op, mxd_error *err)
     const mxdi_conv_f32_desc *d    = &op->desc;
     const size_t              taps = (size_t)d->window.kh * (size_t)d->window.kw;
     size_t                    plain, words;
-    if (!mxdi_mul_size(&plain, taps, (size_t)op->c_in) || !mxdi_mul_size(&plain, plain, (size_t)d->y.channels) ||
-        plain > SIZE_MAX / 256)
-        return mxdi_fail(err, MXD_E_RANGE, "conv_f32: weights (%d, %d, %d, %d) are too large", (int)d->y.channels,
-                         (int)op->c_in, (int)d->window.kh, (int)d->window.kw);
+    if (!mxdi_mul_size(&plain, taps, (size_t)op->c_in) ||
+        !mxdi_mul_size(&plain, plain, (size_t)d->y.channels) || plain > SIZE_MAX / 256)
+        return mxdi_fail(err, MXD_E_RANGE, "conv_f32: weights (%d, %d, %d, %d) are too large",
+                         (int)d->y.channels, (int)op->c_in, (int)d->window.kh, (int)d->window.kw);
     if (!op->tile)
         return copy_plain(op, plain, err);
 
-    const size_t depth = op->winograd.fn ? (size_t)MXDI_WINOGRAD_F32_POINTS * (size_t)op->c_in : taps * (size_t)op->words;
+    const size_t depth = op->winograd.fn ? (size_t)MXDI_WINOGRAD_F32_POINTS * (size_t)op->c_in
+                                         : taps * (size_t)op->words;
     const size_t lanes = (size_t)d->groups * (size_t)op->panels * (size_t)op->tile->full;
     op->group_words    = (int64_t)depth * mxdi_conv_f32_group_lanes(op);
     if (!mxdi_mul_size(&words, (size_t)op->group_words, (size_t)d->groups))
-        return mxdi_fail(err, MXD_E_RANGE, "conv_f32: weights of %d groups are too large", (int)d->groups);
+        return mxdi_fail(err, MXD_E_RANGE, "conv_f32: weights of %d groups are too large",
+                         (int)d->groups);
     op->weights = MXDI_ALLOC(op->alloc, float, words);
     op->bias    = MXDI_ALLOC(op->alloc, float, lanes);
     if (!op->weights || !op->bias)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The definition of conv_f32 in plain C: what every variant is compared with, and what runs where no tile does.
+ * The definition of conv_f32 in plain C: what every variant is compared with, and what runs where
+ * no tile does.
  */
 #include <math.h>
 
@@ -38,7 +39,8 @@ static float output(const mxdi_conv_f32 *op, const float *x, int32_t oy, int32_t
     return d->round_bf16 ? to_bf16(acc) : acc;
 }
 
-void mxdi_conv_f32_ref(const mxdi_conv_f32 *op, const mxdi_conv_f32_io *io, int64_t begin, int64_t end)
+void mxdi_conv_f32_ref(const mxdi_conv_f32 *op, const mxdi_conv_f32_io *io, int64_t begin,
+                       int64_t end)
 {
     const mxdi_conv_f32_desc *d = &op->desc;
     for (int64_t task = begin; task < end; task++) {
@@ -53,7 +55,7 @@ void mxdi_conv_f32_ref(const mxdi_conv_f32 *op, const mxdi_conv_f32_io *io, int6
                     float v = output(op, x, oy, ox, c);
                     if (d->residual)
                         v += io->r[at + c];
-                    v            = d->y_min > v ? d->y_min : v; /* NaN passes both */
+                    v             = d->y_min > v ? d->y_min : v; /* NaN passes both */
                     io->y[at + c] = d->y_max < v ? d->y_max : v;
                 }
             }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making and running depthwise float convolutions: spans of equal taps, walked in runs of up to eight outputs.
+ * Making and running depthwise float convolutions: spans of equal taps, walked in runs of up to
+ * eight outputs.
  */
 #include "kernels/dwconv_f32/dwconv_f32.h"
 
@@ -15,7 +16,8 @@ enum {
     TASK_FLOPS = 250000 /* some microseconds at half the speed of a convolution */
 };
 
-#define MXD_DWCONV_F32(variant) extern const struct mxdi_dwconv_f32_variant mxdi_dwconv_f32_##variant;
+#define MXD_DWCONV_F32(variant) \
+    extern const struct mxdi_dwconv_f32_variant mxdi_dwconv_f32_##variant;
 #include "kernels/dwconv_f32/dwconv_f32.inc"
 #undef MXD_DWCONV_F32
 
@@ -50,8 +52,8 @@ static mxd_status pack(mxdi_dwconv_f32 *op, mxd_error *err)
     const int64_t               count = (d->x.channels + lanes - 1) / lanes * lanes;
     size_t                      words;
     if (!mxdi_mul_size(&words, (size_t)taps, (size_t)count) || words > SIZE_MAX / 16)
-        return mxdi_fail(err, MXD_E_RANGE, "dwconv_f32: weights (%d, 1, %d, %d) are too large", (int)d->x.channels,
-                         (int)d->window.kh, (int)d->window.kw);
+        return mxdi_fail(err, MXD_E_RANGE, "dwconv_f32: weights (%d, 1, %d, %d) are too large",
+                         (int)d->x.channels, (int)d->window.kh, (int)d->window.kw);
     op->w    = MXDI_ALLOC(op->alloc, float, words);
     op->bias = MXDI_ALLOC(op->alloc, float, (size_t)count);
     if (!op->w || !op->bias)
@@ -82,8 +84,8 @@ static mxd_status init(mxdi_dwconv_f32 *op, mxd_error *err)
     return MXD_OK;
 }
 
-mxd_status mxdi_dwconv_f32_create(mxdi_dwconv_f32 **out, const mxdi_dwconv_f32_desc *desc, uint32_t isa,
-                                  const mxd_allocator *alloc, mxd_error *err)
+mxd_status mxdi_dwconv_f32_create(mxdi_dwconv_f32 **out, const mxdi_dwconv_f32_desc *desc,
+                                  uint32_t isa, const mxd_allocator *alloc, mxd_error *err)
 {
     *out = NULL;
     MXD_TRY(mxdi_window_check("dwconv_f32", &desc->x, &desc->y, &desc->window, err));
@@ -130,19 +132,22 @@ size_t mxdi_dwconv_f32_bytes(const mxdi_dwconv_f32 *op)
 /* Tasks are ranges of output rows. */
 size_t mxdi_dwconv_f32_tasks(const mxdi_dwconv_f32 *op, int64_t blocks)
 {
-    const mxdi_dwconv_f32_desc *d     = &op->desc;
-    const int64_t               rows  = blocks * d->y.h;
-    const double                flops = 2.0 * (double)rows * d->y.w * d->y.block * d->y.channels * d->window.kh *
-                         d->window.kw;
-    const int64_t tasks = flops >= (double)TASK_FLOPS * MAX_TASKS ? MAX_TASKS : 1 + (int64_t)flops / TASK_FLOPS;
+    const mxdi_dwconv_f32_desc *d    = &op->desc;
+    const int64_t               rows = blocks * d->y.h;
+    const double                flops =
+        2.0 * (double)rows * d->y.w * d->y.block * d->y.channels * d->window.kh * d->window.kw;
+    const int64_t tasks =
+        flops >= (double)TASK_FLOPS * MAX_TASKS ? MAX_TASKS : 1 + (int64_t)flops / TASK_FLOPS;
     return (size_t)(tasks < rows ? tasks : rows);
 }
 
 /* Every run of a walk in pieces of nearly equal length. */
-static void run_walk(const mxdi_dwconv_f32 *op, const mxdi_dwconv_f32_args *start, const mxdi_walk *walk)
+static void run_walk(const mxdi_dwconv_f32 *op, const mxdi_dwconv_f32_args *start,
+                     const mxdi_walk *walk)
 {
     const mxdi_dwconv_f32_fn *fn = op->desc.bf16 ? op->variant->bf16 : op->variant->f32;
-    const int64_t n  = walk->n[0], pieces = (n + MXDI_DWCONV_F32_MAX_ROWS - 1) / MXDI_DWCONV_F32_MAX_ROWS;
+    const int64_t             n  = walk->n[0],
+                  pieces         = (n + MXDI_DWCONV_F32_MAX_ROWS - 1) / MXDI_DWCONV_F32_MAX_ROWS;
     const int64_t n1 = walk->rank > 1 ? walk->n[1] : 1, n2 = walk->rank > 2 ? walk->n[2] : 1;
     for (int64_t i = 0; i < n1 * n2; i++) {
         const int64_t x = i % n1 * walk->x[1] + i / n1 * walk->x[2];
@@ -160,62 +165,65 @@ static void run_walk(const mxdi_dwconv_f32 *op, const mxdi_dwconv_f32_args *star
 }
 
 /* Rows [y0, y1) of one block, all of one span, at one span of columns. */
-static void run_region(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y, int32_t y0, int32_t y1,
-                       const mxdi_span *rows, const mxdi_span *cols)
+static void run_region(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y,
+                       int32_t y0, int32_t y1, const mxdi_span *rows, const mxdi_span *cols)
 {
-    const mxdi_dwconv_f32_desc *d    = &op->desc;
-    const mxdi_window2d        *win  = &d->window;
+    const mxdi_dwconv_f32_desc *d   = &op->desc;
+    const mxdi_window2d        *win = &d->window;
     const int64_t x_pixel = mxdi_blocked_pixel(&d->x), x_row = mxdi_blocked_row(&d->x);
     const int64_t y_pixel = mxdi_blocked_pixel(&d->y), y_row = mxdi_blocked_row(&d->y);
-    const int32_t n_ky = rows->k_end - rows->k_begin, n_kx = cols->k_end - cols->k_begin, lanes = op->variant->lanes;
-    const int64_t iy   = (int64_t)y0 * win->sh - win->ph + (int64_t)rows->k_begin * win->dh;
-    const int64_t ix   = (int64_t)cols->begin * win->sw - win->pw + (int64_t)cols->k_begin * win->dw;
-    const int64_t at   = y0 * y_row + cols->begin * y_pixel;
+    const int32_t n_ky = rows->k_end - rows->k_begin, n_kx = cols->k_end - cols->k_begin,
+                  lanes = op->variant->lanes;
+    const int64_t iy    = (int64_t)y0 * win->sh - win->ph + (int64_t)rows->k_begin * win->dh;
+    const int64_t ix = (int64_t)cols->begin * win->sw - win->pw + (int64_t)cols->k_begin * win->dw;
+    const int64_t at = y0 * y_row + cols->begin * y_pixel;
     mxdi_walk     walk = { 3,
                            { d->y.block, cols->end - cols->begin, y1 - y0, 1 },
                            { d->x.pitch, win->sw * x_pixel, win->sh * x_row, 0 },
                            { d->y.pitch, y_pixel, y_row, 0 } };
     mxdi_walk_simplify(&walk, MXDI_DWCONV_F32_MAX_ROWS);
     const mxdi_dwconv_f32_args args = {
-        .x          = n_ky > 0 && n_kx > 0 ? x + iy * x_row + ix * x_pixel : x,
-        .x_row      = walk.x[0],
-        .x_kx       = win->dw * x_pixel,
-        .x_ky       = win->dh * x_row,
-        .n_kx       = n_kx,
-        .n_ky       = n_ky,
-        .w          = op->w + ((int64_t)rows->k_begin * win->kw + cols->k_begin) * lanes,
-        .w_vector   = (int64_t)win->kh * win->kw * lanes,
-        .w_ky       = (int64_t)(win->kw - n_kx) * lanes,
-        .bias       = op->bias,
-        .y          = y + at,
-        .y_row      = walk.y[0],
-        .r          = d->residual ? r + at : NULL,
-        .lo         = d->y_min,
-        .hi         = d->y_max,
-        .channels   = d->y.channels,
-        .stored     = d->y.pitch < d->y.channels + lanes ? (int32_t)d->y.pitch : d->y.channels + lanes,
+        .x        = n_ky > 0 && n_kx > 0 ? x + iy * x_row + ix * x_pixel : x,
+        .x_row    = walk.x[0],
+        .x_kx     = win->dw * x_pixel,
+        .x_ky     = win->dh * x_row,
+        .n_kx     = n_kx,
+        .n_ky     = n_ky,
+        .w        = op->w + ((int64_t)rows->k_begin * win->kw + cols->k_begin) * lanes,
+        .w_vector = (int64_t)win->kh * win->kw * lanes,
+        .w_ky     = (int64_t)(win->kw - n_kx) * lanes,
+        .bias     = op->bias,
+        .y        = y + at,
+        .y_row    = walk.y[0],
+        .r        = d->residual ? r + at : NULL,
+        .lo       = d->y_min,
+        .hi       = d->y_max,
+        .channels = d->y.channels,
+        .stored = d->y.pitch < d->y.channels + lanes ? (int32_t)d->y.pitch : d->y.channels + lanes,
         .round_bf16 = d->round_bf16,
     };
     run_walk(op, &args, &walk);
 }
 
 /* Output rows [y0, y1) of one block. */
-static void run_rows(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y, int32_t y0, int32_t y1)
+static void run_rows(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y,
+                     int32_t y0, int32_t y1)
 {
     for (int32_t i = 0; i < op->n_rows; i++) {
         const mxdi_span *rows = &op->rows[i];
-        const int32_t    from = y0 > rows->begin ? y0 : rows->begin, to = y1 < rows->end ? y1 : rows->end;
+        const int32_t    from = y0 > rows->begin ? y0 : rows->begin,
+                      to      = y1 < rows->end ? y1 : rows->end;
         for (int32_t j = 0; j < op->n_cols && from < to; j++)
             run_region(op, x, r, y, from, to, rows, &op->cols[j]);
     }
 }
 
-void mxdi_dwconv_f32_run(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y, int64_t blocks,
-                         size_t begin, size_t end)
+void mxdi_dwconv_f32_run(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y,
+                         int64_t blocks, size_t begin, size_t end)
 {
-    const mxdi_dwconv_f32_desc *d     = &op->desc;
-    const int64_t               rows  = blocks * d->y.h, tasks = (int64_t)mxdi_dwconv_f32_tasks(op, blocks);
-    const int64_t               from  = (int64_t)begin * rows / tasks, to = (int64_t)end * rows / tasks;
+    const mxdi_dwconv_f32_desc *d = &op->desc;
+    const int64_t rows = blocks * d->y.h, tasks = (int64_t)mxdi_dwconv_f32_tasks(op, blocks);
+    const int64_t from = (int64_t)begin * rows / tasks, to = (int64_t)end * rows / tasks;
     if (!op->variant) {
         mxdi_dwconv_f32_ref(op, x, r, y, from, to);
         return;
@@ -223,7 +231,8 @@ void mxdi_dwconv_f32_run(const mxdi_dwconv_f32 *op, const float *x, const float 
     for (int64_t row = from; row < to;) {
         const int64_t b = row / d->y.h, stop = (b + 1) * d->y.h < to ? (b + 1) * d->y.h : to;
         run_rows(op, x + b * d->x.block_stride, d->residual ? r + b * d->y.block_stride : NULL,
-                 y + b * d->y.block_stride, (int32_t)(row - b * d->y.h), (int32_t)(stop - b * d->y.h));
+                 y + b * d->y.block_stride, (int32_t)(row - b * d->y.h),
+                 (int32_t)(stop - b * d->y.h));
         row = stop;
     }
 }

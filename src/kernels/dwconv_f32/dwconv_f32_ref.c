@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The definition of dwconv_f32 in plain C: what every variant is compared with, and what runs where there is none.
+ * The definition of dwconv_f32 in plain C: what every variant is compared with, and what runs where
+ * there is none.
  */
 #include <math.h>
 
@@ -27,14 +28,15 @@ static float output(const mxdi_dwconv_f32 *op, const float *x, int32_t oy, int32
             if (ix < 0 || ix >= d->x.w)
                 continue;
             const float in = x[iy * mxdi_blocked_row(&d->x) + ix * mxdi_blocked_pixel(&d->x) + c];
-            acc = fmaf(d->bf16 ? to_bf16(in) : in, op->w[((int64_t)c * win->kh + ky) * win->kw + kx], acc);
+            acc            = fmaf(d->bf16 ? to_bf16(in) : in,
+                       op->w[((int64_t)c * win->kh + ky) * win->kw + kx], acc);
         }
     }
     return d->round_bf16 ? to_bf16(acc) : acc;
 }
 
-void mxdi_dwconv_f32_ref(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y, int64_t begin,
-                         int64_t end)
+void mxdi_dwconv_f32_ref(const mxdi_dwconv_f32 *op, const float *x, const float *r, float *y,
+                         int64_t begin, int64_t end)
 {
     const mxdi_dwconv_f32_desc *d = &op->desc;
     for (int64_t row = begin; row < end; row++) {
@@ -42,7 +44,8 @@ void mxdi_dwconv_f32_ref(const mxdi_dwconv_f32 *op, const float *x, const float 
         const int32_t oy = (int32_t)(row % d->y.h);
         for (int64_t i = 0; i < (int64_t)d->y.w * d->y.block; i++) {
             const int32_t ox = (int32_t)(i / d->y.block), image = (int32_t)(i % d->y.block);
-            const int64_t at = b * d->y.block_stride + oy * mxdi_blocked_row(&d->y) + i * d->y.pitch;
+            const int64_t at =
+                b * d->y.block_stride + oy * mxdi_blocked_row(&d->y) + i * d->y.pitch;
             for (int32_t c = 0; c < d->y.channels; c++) {
                 float v = output(op, x + b * d->x.block_stride + image * d->x.pitch, oy, ox, c);
                 if (d->residual)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Batched products of activations by register tiles. An item is some rows of one product with a share of its panels:
- * each panel of B is packed into scratch, then the rows pass over it while it is in L1 or L2. Tasks are equal numbers
- * of items and do not depend on the number of threads.
+ * Batched products of activations by register tiles. An item is some rows of one product with a
+ * share of its panels: each panel of B is packed into scratch, then the rows pass over it while it
+ * is in L1 or L2. Tasks are equal numbers of items and do not depend on the number of threads.
  */
 #include "kernels/matmul_f32/matmul_f32.h"
 
@@ -54,9 +54,11 @@ static plan make_plan(const mxdi_matmul_f32 *op, int64_t outer)
     if (!op->tile) {
         p.chunks = d->m;
     } else {
-        const int64_t panels = div_up(d->n, op->tile->full), most = d->m / (MIN_ITEM_TILES * op->tile->rows);
+        const int64_t panels = div_up(d->n, op->tile->full),
+                      most   = d->m / (MIN_ITEM_TILES * op->tile->rows);
         p.chunks             = div_up(d->m, MAX_ITEM_ROWS);
-        p.chunks             = clamp(div_up((int64_t)good, p.products * panels), p.chunks, most > p.chunks ? most : p.chunks);
+        p.chunks             = clamp(div_up((int64_t)good, p.products * panels), p.chunks,
+                         most > p.chunks ? most : p.chunks);
         p.shares             = clamp(div_up((int64_t)good, p.products * p.chunks), 1, panels);
     }
     p.items = p.products * p.chunks * p.shares;
@@ -64,21 +66,26 @@ static plan make_plan(const mxdi_matmul_f32 *op, int64_t outer)
     return p;
 }
 
-mxd_status mxdi_matmul_f32_init(mxdi_matmul_f32 *op, const mxdi_matmul_f32_desc *desc, uint32_t isa, mxd_error *err)
+mxd_status mxdi_matmul_f32_init(mxdi_matmul_f32 *op, const mxdi_matmul_f32_desc *desc, uint32_t isa,
+                                mxd_error *err)
 {
     const mxdi_matmul_f32_desc *d = desc;
     if (d->m < 0 || d->n < 0 || d->k < 0 || d->k > INT32_MAX || d->n > INT32_MAX)
-        return mxdi_fail(err, MXD_E_SHAPE, "matmul_f32: expected sizes from 0 to 2^31 - 1, got %lld x %lld x %lld",
+        return mxdi_fail(err, MXD_E_SHAPE,
+                         "matmul_f32: expected sizes from 0 to 2^31 - 1, got %lld x %lld x %lld",
                          (long long)d->m, (long long)d->n, (long long)d->k);
     for (int i = 1; i < MXDI_MATMUL_BATCH; i++) {
         if (d->batch[i] < 0)
-            return mxdi_fail(err, MXD_E_SHAPE, "matmul_f32: expected batch dimensions >= 0, got %lld",
+            return mxdi_fail(err, MXD_E_SHAPE,
+                             "matmul_f32: expected batch dimensions >= 0, got %lld",
                              (long long)d->batch[i]);
     }
     if (d->a_row < d->k || d->b_row < (d->trans_b ? d->k : d->n) || d->c_row < d->n)
-        return mxdi_fail(err, MXD_E_SHAPE, "matmul_f32: rows of %lld, %lld, %lld elements overlap in %lld x %lld x %lld",
-                         (long long)d->a_row, (long long)d->b_row, (long long)d->c_row, (long long)d->m,
-                         (long long)d->n, (long long)d->k);
+        return mxdi_fail(
+            err, MXD_E_SHAPE,
+            "matmul_f32: rows of %lld, %lld, %lld elements overlap in %lld x %lld x %lld",
+            (long long)d->a_row, (long long)d->b_row, (long long)d->c_row, (long long)d->m,
+            (long long)d->n, (long long)d->k);
     op->desc = *desc;
     op->tile = mxdi_tile_f32_select(isa, d->bf16);
     (void)snprintf(op->name, sizeof(op->name), "matmul_f32_%s", op->tile ? op->tile->name : "ref");
@@ -90,7 +97,8 @@ const char *mxdi_matmul_f32_name(const mxdi_matmul_f32 *op)
     return op->name;
 }
 
-/* Words between two prepared rows of a: an odd number of cache lines, so that tile rows spread over L1's sets. */
+/* Words between two prepared rows of a: an odd number of cache lines, so that tile rows spread over
+ * L1's sets. */
 static int64_t prepared_row(const mxdi_matmul_f32 *op)
 {
     return (div_up(words_of(op), 16) | 1) * 16;
@@ -119,30 +127,41 @@ size_t mxdi_matmul_f32_tasks(const mxdi_matmul_f32 *op, int64_t outer)
 }
 
 /* All rows of an item over the packed panel of lanes [n, n + used). */
-static void run_panel(const mxdi_matmul_f32 *op, const float *a, int64_t a_row, const float *panel, float *c,
-                      int64_t rows, int32_t used, bool narrow)
+static void run_panel(const mxdi_matmul_f32 *op, const float *a, int64_t a_row, const float *panel,
+                      float *c, int64_t rows, int32_t used, bool narrow)
 {
     static const _Alignas(64) float zeros[MXDI_TILE_F32_MAX_LANES];
     const struct mxdi_tile_f32     *tile  = op->tile;
     const int32_t                   lanes = narrow ? tile->narrow : tile->full;
     const int64_t                   tiles = div_up(rows, tile->rows);
-    mxdi_tile_f32_args args = { .a_row = a_row, .a_k = 1, .k = words_of(op), .n_kx = 1, .n_ky = 1, .b = panel,
-                                .init = zeros, .c_row = op->desc.c_row, .alpha = op->desc.alpha, .lo = -INFINITY,
-                                .hi = INFINITY, .lanes = used,
-                                .finish = used == lanes ? MXDI_TILE_F32_SCALE : MXDI_TILE_F32_FULL };
+    mxdi_tile_f32_args              args  = { .a_row = a_row,
+                                              .a_k   = 1,
+                                              .k     = words_of(op),
+                                              .n_kx  = 1,
+                                              .n_ky  = 1,
+                                              .b     = panel,
+                                              .init  = zeros,
+                                              .c_row = op->desc.c_row,
+                                              .alpha = op->desc.alpha,
+                                              .lo    = -INFINITY,
+                                              .hi    = INFINITY,
+                                              .lanes = used,
+                                              .finish =
+                                    used == lanes ? MXDI_TILE_F32_SCALE : MXDI_TILE_F32_FULL };
     for (int64_t t = 0; t < tiles; t++) {
-        const int64_t from = t * rows / tiles, m = (t + 1) * rows / tiles - from, half = (m + 1) / 2;
-        args.a      = a + from * a_row;
-        args.a_half = half * a_row;
-        args.c      = c + from * args.c_row;
-        args.c_half = half * args.c_row;
+        const int64_t from = t * rows / tiles, m = (t + 1) * rows / tiles - from,
+                      half = (m + 1) / 2;
+        args.a             = a + from * a_row;
+        args.a_half        = half * a_row;
+        args.c             = c + from * args.c_row;
+        args.c_half        = half * args.c_row;
         (narrow ? tile->narrow_fn : tile->full_fn)[m](&args);
     }
 }
 
 /* Rows [begin, end) of one product with the panels [p0, p1). */
-static void run_item(const mxdi_matmul_f32 *op, const float *a, const float *b, float *c, float *scratch,
-                     int64_t begin, int64_t end, int64_t p0, int64_t p1)
+static void run_item(const mxdi_matmul_f32 *op, const float *a, const float *b, float *c,
+                     float *scratch, int64_t begin, int64_t end, int64_t p0, int64_t p1)
 {
     const mxdi_matmul_f32_desc *d     = &op->desc;
     const int32_t               full  = op->tile->full;
@@ -165,14 +184,15 @@ static void run_item(const mxdi_matmul_f32 *op, const float *a, const float *b, 
     }
 }
 
-void mxdi_matmul_f32_run(const mxdi_matmul_f32 *op, const float *a, const float *b, float *c, void *scratch,
-                         int64_t outer, size_t begin, size_t end)
+void mxdi_matmul_f32_run(const mxdi_matmul_f32 *op, const float *a, const float *b, float *c,
+                         void *scratch, int64_t outer, size_t begin, size_t end)
 {
     const mxdi_matmul_f32_desc *d = &op->desc;
     const plan                  p = make_plan(op, outer);
     if (p.tasks == 0)
         return;
-    const int64_t last = (int64_t)end * p.items / p.tasks, panels = op->tile ? div_up(d->n, op->tile->full) : 1;
+    const int64_t last   = (int64_t)end * p.items / p.tasks,
+                  panels = op->tile ? div_up(d->n, op->tile->full) : 1;
     for (int64_t i = (int64_t)begin * p.items / p.tasks; i < last; i++) {
         const int64_t share = i % p.shares, chunk = i / p.shares % p.chunks;
         const float  *ai = a, *bi = b;

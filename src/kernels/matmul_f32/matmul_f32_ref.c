@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The definition of matmul_f32 in plain C: what every tile is compared with, and what runs where there is none.
+ * The definition of matmul_f32 in plain C: what every tile is compared with, and what runs where
+ * there is none.
  */
 #include "kernels/matmul_f32/matmul_f32_ref.h"
 
@@ -13,8 +14,8 @@ static float operand(const mxdi_matmul_f32_desc *d, float v)
     return d->bf16 ? mxdi_bf16_to_f32(mxdi_f32_to_bf16(v)) : v;
 }
 
-void mxdi_matmul_f32_ref(const mxdi_matmul_f32_desc *d, const float *a, const float *b, float *c, int64_t begin,
-                         int64_t end)
+void mxdi_matmul_f32_ref(const mxdi_matmul_f32_desc *d, const float *a, const float *b, float *c,
+                         int64_t begin, int64_t end)
 {
     for (int64_t i = begin; i < end; i++) {
         for (int64_t j = 0; j < d->n; j++) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What register-tiled float kernels need beyond the vectors of vec_avx2.h: the same names as f32_avx512.h.
+ * What register-tiled float kernels need beyond the vectors of vec_avx2.h: the same names as
+ * f32_avx512.h.
  *
- * word_broadcast, word_load, word_step: a word is what one step of the k loop multiplies, here one f32. */
+ * word_broadcast, word_load, word_step: a word is what one step of the k loop multiplies, here one
+ * f32. */
 #ifndef MXDI_KERNELS_SIMD_F32_AVX2_H
 #define MXDI_KERNELS_SIMD_F32_AVX2_H
 
@@ -10,7 +12,10 @@
 #include "kernels/simd/vec_avx2.h"
 
 typedef vf32 vword;
-enum { WORD_TERMS = 1, TILE_ROWS = 6 }; /* 6x2 accumulators, 2 panel vectors, 1 broadcast: 15 of 16 registers */
+enum {
+    WORD_TERMS = 1,
+    TILE_ROWS  = 6
+}; /* 6x2 accumulators, 2 panel vectors, 1 broadcast: 15 of 16 registers */
 
 static inline vf32 vf32_zero(void)
 {
@@ -54,7 +59,8 @@ static inline void word_prepare(float *dst, const float *src, int64_t n)
 }
 
 /* The words of one k step for n lanes: dst (n), src (n). */
-static inline void word_pack(float *dst, const float *src, int64_t row, int64_t k_left, int64_t n, int32_t bf16)
+static inline void word_pack(float *dst, const float *src, int64_t row, int64_t k_left, int64_t n,
+                             int32_t bf16)
 {
     (void)row;
     (void)k_left;

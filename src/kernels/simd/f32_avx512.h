@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What register-tiled float kernels need beyond the vectors of vec_avx512.h: the same names as f32_avx2.h, which says
- * what each is. f32_avx512bf16.h replaces the words. */
+ * What register-tiled float kernels need beyond the vectors of vec_avx512.h: the same names as
+ * f32_avx2.h, which says what each is. f32_avx512bf16.h replaces the words. */
 #ifndef MXDI_KERNELS_SIMD_F32_AVX512_H
 #define MXDI_KERNELS_SIMD_F32_AVX512_H
 
@@ -52,7 +52,8 @@ static inline void word_prepare(float *dst, const float *src, int64_t n)
         vf32_store_tail(dst, vf32_round_bf16(vf32_load_tail(src, (size_t)n)), (size_t)n);
 }
 
-static inline void word_pack(float *dst, const float *src, int64_t row, int64_t k_left, int64_t n, int32_t bf16)
+static inline void word_pack(float *dst, const float *src, int64_t row, int64_t k_left, int64_t n,
+                             int32_t bf16)
 {
     (void)row;
     (void)k_left;

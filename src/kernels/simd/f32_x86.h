@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What f32_avx2.h, f32_avx512.h and f32_avx512bf16.h have in common: the compiler's help, and the 8x8 transpose. */
+ * What f32_avx2.h, f32_avx512.h and f32_avx512bf16.h have in common: the compiler's help, and the
+ * 8x8 transpose. */
 #ifndef MXDI_KERNELS_SIMD_F32_X86_H
 #define MXDI_KERNELS_SIMD_F32_X86_H
 
@@ -14,8 +15,8 @@
 #define MXD_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Hides how v came about. Right behind a k loop it keeps gcc from mixing the loop's accumulators with what follows,
- * which costs copies inside the loop. */
+/* Hides how v came about. Right behind a k loop it keeps gcc from mixing the loop's accumulators
+ * with what follows, which costs copies inside the loop. */
 #define MXD_OPAQUE(v) __asm__("" : "+v"(v))
 
 /* dst[j*dst_row + i] = src[i*src_row + j], i and j below 8; reads and writes exactly those. */
@@ -32,7 +33,8 @@ MXD_INLINE void transpose_8x8(float *dst, int64_t dst_row, const float *src, int
     MXD_UNROLL
     for (int h = 0; h < 8; h += 4) {
         const __m256 a = _mm256_unpacklo_ps(r[h], r[h + 1]), b = _mm256_unpackhi_ps(r[h], r[h + 1]);
-        const __m256 c = _mm256_unpacklo_ps(r[h + 2], r[h + 3]), d = _mm256_unpackhi_ps(r[h + 2], r[h + 3]);
+        const __m256 c = _mm256_unpacklo_ps(r[h + 2], r[h + 3]),
+                     d = _mm256_unpackhi_ps(r[h + 2], r[h + 3]);
         t[h]           = _mm256_shuffle_ps(a, c, 0x44);
         t[h + 1]       = _mm256_shuffle_ps(a, c, 0xEE);
         t[h + 2]       = _mm256_shuffle_ps(b, d, 0x44);

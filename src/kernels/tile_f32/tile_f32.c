@@ -13,7 +13,8 @@ const struct mxdi_tile_f32 *const mxdi_tile_f32_variants[] = {
 #undef MXD_TILE_F32
     NULL /* where there are none */
 };
-const size_t mxdi_tile_f32_count = sizeof(mxdi_tile_f32_variants) / sizeof(mxdi_tile_f32_variants[0]) - 1;
+const size_t mxdi_tile_f32_count =
+    sizeof(mxdi_tile_f32_variants) / sizeof(mxdi_tile_f32_variants[0]) - 1;
 
 const struct mxdi_tile_f32 *mxdi_tile_f32_select(uint32_t isa, int32_t bf16)
 {

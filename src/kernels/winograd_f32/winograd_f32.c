@@ -34,7 +34,8 @@ void mxdi_winograd_f32_weights(double *u, const float *w)
     double              half[6][3];
     for (int i = 0; i < 6; i++) {
         for (int j = 0; j < 3; j++)
-            half[i][j] = g[i][0] * (double)w[j] + g[i][1] * (double)w[3 + j] + g[i][2] * (double)w[6 + j];
+            half[i][j] =
+                g[i][0] * (double)w[j] + g[i][1] * (double)w[3 + j] + g[i][2] * (double)w[6 + j];
     }
     for (int i = 0; i < 6; i++) {
         for (int j = 0; j < 6; j++)

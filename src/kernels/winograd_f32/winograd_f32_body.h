@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Winograd's transforms of one instruction set over simd/f32_<isa>.h, which the including file has chosen. */
+ * Winograd's transforms of one instruction set over simd/f32_<isa>.h, which the including file has
+ * chosen. */
 #include <stdbool.h>
 
 #include "kernels/winograd_f32/winograd_f32.h"
@@ -8,15 +9,16 @@
 /* o = B^T d */
 MXD_INLINE void input_6(vf32 o[6], const vf32 d[6])
 {
-    const vf32 m4 = vf32_set1(-4.0f), m5 = vf32_set1(-5.0f), p4 = vf32_set1(4.0f), p2 = vf32_set1(2.0f);
+    const vf32 m4 = vf32_set1(-4.0f), m5 = vf32_set1(-5.0f), p4 = vf32_set1(4.0f),
+               p2 = vf32_set1(2.0f);
     const vf32 a = vf32_fma(m4, d[2], d[4]), b = vf32_fma(m4, d[1], d[3]);
     const vf32 c = vf32_sub(d[4], d[2]), e = vf32_sub(d[3], d[1]);
-    o[0]         = vf32_fma(p4, d[0], vf32_fma(m5, d[2], d[4]));
-    o[1]         = vf32_add(a, b);
-    o[2]         = vf32_sub(a, b);
-    o[3]         = vf32_fma(p2, e, c);
-    o[4]         = vf32_fnma(p2, e, c);
-    o[5]         = vf32_fma(p4, d[1], vf32_fma(m5, d[3], d[5]));
+    o[0] = vf32_fma(p4, d[0], vf32_fma(m5, d[2], d[4]));
+    o[1] = vf32_add(a, b);
+    o[2] = vf32_sub(a, b);
+    o[3] = vf32_fma(p2, e, c);
+    o[4] = vf32_fnma(p2, e, c);
+    o[5] = vf32_fma(p4, d[1], vf32_fma(m5, d[3], d[5]));
 }
 
 /* o = A^T m */
@@ -25,14 +27,16 @@ MXD_INLINE void output_4(vf32 o[4], const vf32 m[6])
     const vf32 p2 = vf32_set1(2.0f), p4 = vf32_set1(4.0f), p8 = vf32_set1(8.0f);
     const vf32 a = vf32_add(m[1], m[2]), b = vf32_sub(m[1], m[2]);
     const vf32 c = vf32_add(m[3], m[4]), d = vf32_sub(m[3], m[4]);
-    o[0]         = vf32_add(m[0], vf32_add(a, c));
-    o[1]         = vf32_fma(p2, d, b);
-    o[2]         = vf32_fma(p4, c, a);
-    o[3]         = vf32_add(vf32_fma(p8, d, b), m[5]);
+    o[0] = vf32_add(m[0], vf32_add(a, c));
+    o[1] = vf32_fma(p2, d, b);
+    o[2] = vf32_fma(p4, c, a);
+    o[3] = vf32_add(vf32_fma(p8, d, b), m[5]);
 }
 
-/* One vector of channels. `inside`: all of d is in the image; `tail`: fewer channels than a vector are left. */
-MXD_INLINE void input_vector(const mxdi_winograd_f32_input *p, int32_t c, const bool inside, const bool tail)
+/* One vector of channels. `inside`: all of d is in the image; `tail`: fewer channels than a vector
+ * are left. */
+MXD_INLINE void input_vector(const mxdi_winograd_f32_input *p, int32_t c, const bool inside,
+                             const bool tail)
 {
     vf32 w[6][6];
     MXD_UNROLL
@@ -90,7 +94,8 @@ MXD_INLINE void finish(const mxdi_winograd_f32_output *p, vf32 v, int64_t at, in
         vf32_store(p->y + at, v);
 }
 
-/* One vector of output channels. `simple`: the whole tile exists, all lanes, no residual and no rounding. */
+/* One vector of output channels. `simple`: the whole tile exists, all lanes, no residual and no
+ * rounding. */
 MXD_INLINE void output_vector(const mxdi_winograd_f32_output *p, int32_t c, const bool simple)
 {
     vf32 w[4][6];
@@ -135,4 +140,4 @@ static void output(const mxdi_winograd_f32_output *p)
 }
 
 extern const struct mxdi_winograd_f32 MXD_VARIANT(mxdi_winograd_f32);
-const struct mxdi_winograd_f32        MXD_VARIANT(mxdi_winograd_f32) = { WINOGRAD_NEEDS, input, output };
+const struct mxdi_winograd_f32 MXD_VARIANT(mxdi_winograd_f32) = { WINOGRAD_NEEDS, input, output };
