@@ -29,6 +29,18 @@ static double macs_of(const mxdi_graph *g, const mxd_node *n)
     return x->rank > 0 ? count_of(y) * (double)x->dim[x->rank - 1] / batch : 0.0;
 }
 
+/* Values that never reach memory: what a clamp, a pooling, a move or a sum takes in place counts with what comes out of it. */
+static void fused_bits(uint8_t *bits, const mxdi_graph *g, const uint8_t *value_bits)
+{
+    static const char *const ops[] = { "Relu", "Clip", "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Add", "Identity" };
+    memcpy(bits, value_bits, g->n_values);
+    for (uint32_t n = g->n_nodes; n-- > 0;)
+        for (size_t k = 0; k < sizeof(ops) / sizeof(ops[0]); k++)
+            for (uint32_t i = 0; mxdi_node_is(&g->node[n], ops[k]) && i < g->node[n].n_in; i++)
+                if (g->node[n].in[i] != MXD_NO_VALUE && !bits[g->node[n].in[i]])
+                    bits[g->node[n].in[i]] = bits[g->node[n].out[0]];
+}
+
 struct sums { double weights, weight_bits, stored_bits, acts, act_bits, macs, bops, layers, layer_bits, all, all_bits; };
 
 static void add_weights(struct sums *s, const mxdi_graph *g, const mxd_node *n, const mxdi_setting *setting)
@@ -48,8 +60,12 @@ static void add_weights(struct sums *s, const mxdi_graph *g, const mxd_node *n, 
     }
 }
 
-void mxdi_averages_of(mxdi_averages *out, const mxdi_graph *g, const mxdi_setting *setting, const uint8_t *value_bits)
+mxd_status mxdi_averages_of(mxdi_averages *out, mxdi_graph *g, const mxdi_setting *setting, const uint8_t *stored_bits, mxd_error *err)
 {
+    uint8_t *const value_bits = MXDI_NEW(&g->arena, uint8_t, g->n_values + 1);
+    if (!value_bits)
+        return mxdi_nomem(err);
+    fused_bits(value_bits, g, stored_bits);
     struct sums s = { 0 };
     const double batch = g->max_batch > 0 ? (double)g->max_batch : 1.0;
     double peak = 0.0;
@@ -81,4 +97,5 @@ void mxdi_averages_of(mxdi_averages *out, const mxdi_graph *g, const mxdi_settin
                             .act_bits = s.acts > 0 ? s.act_bits / s.acts : 0, .op_bits = s.macs > 0 ? sqrt(s.bops / s.macs) : 0,
                             .layer_bits = s.layers > 0 ? s.layer_bits / s.layers : 0, .layer_bits_all = s.all > 0 ? s.all_bits / s.all : 0,
                             .peak_act_bytes = (int64_t)peak };
+    return MXD_OK;
 }

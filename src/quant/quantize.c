@@ -112,7 +112,7 @@ static mxd_status quantize(mxdi_graph *g, mxdi_quantize_result *result, const mx
     const int32_t opset = needed_opset(g, setting, plan.domain.bits);
     MXD_TRY(mxdi_qdq_ranges(&plan, err));
     MXD_TRY(list_layers(result, g, setting, err));
-    mxdi_averages_of(&result->averages, g, setting, plan.domain.bits);
+    MXD_TRY(mxdi_averages_of(&result->averages, g, setting, plan.domain.bits, err));
     MXD_TRY(mxdi_qdq_weights(&plan, err));
     MXD_TRY(mxdi_qdq_activations(&plan, err));
     MXD_TRY(write_metadata(g, result, err));

@@ -32,5 +32,5 @@ typedef struct mxdi_quantize_options {
 mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const mxdi_graph *graph, const mxdi_recipe *recipe,
                          const mxdi_calibration *calibration, const mxdi_quantize_options *options, mxd_error *err);
 /* Of a bound float graph with the setting of each node (averages.c). */
-void mxdi_averages_of(mxdi_averages *out, const mxdi_graph *g, const mxdi_setting *setting, const uint8_t *value_bits);
+mxd_status mxdi_averages_of(mxdi_averages *out, mxdi_graph *g, const mxdi_setting *setting, const uint8_t *value_bits, mxd_error *err);
 #endif

@@ -156,6 +156,39 @@ static void gemm_in_all_its_forms(void **state)
         gemm((uint64_t)k, k & 1, k & 2, k & 4, k / 8, k % 3 ? 1.0f : 0.5f, k % 5 ? 1.0f : -2.0f);
 }
 
+/* Weight-only: 4-bit weights with a scale for each block of K, f32 and bf16 arithmetic. */
+static void weight_only(uint64_t seed, const char *compute, bool trans_b, int64_t batch)
+{
+    cpu_case      c;
+    const int64_t k = 48, n = 20, block = 16, wd[] = { trans_b ? n : k, trans_b ? k : n };
+    case_begin(&c, seed, batch);
+    const uint32_t x = case_input(&c, MXD_F32, true, DIMS(batch, k)), y = case_value(&c, MXD_F32, true, DIMS(batch, n));
+    const uint32_t w = case_constant(&c, MXD_S4, 2, wd, NULL), b = case_floats(&c, n, 0.5f);
+    const uint32_t count = (uint32_t)(k / block * n);
+    float *const   scale = mxdi_arena_alloc(&c.g->arena, count, sizeof(float), 64);
+    int32_t *const zero  = mxdi_arena_alloc(&c.g->arena, count, sizeof(int32_t), 64);
+    for (uint32_t i = 0; i < count; i++) {
+        scale[i] = 0.05f + 0.01f * (float)(i % 7);
+        zero[i]  = (int32_t)(i % 3) - 1;
+    }
+    const mxd_qparams q = { .scale = scale, .zero_point = zero, .n = count, .axis = trans_b ? 1 : 0, .block = (int32_t)block, .q_min = -8, .q_max = 7 };
+    assert_int_equal(mxdi_value_set_qparams(c.g, w, &q, NULL), MXD_OK);
+    case_node(&c, "FusedMatMul", y, INS(x, w, b));
+    case_int(&c, "transB", trans_b);
+    case_string(&c, "compute", compute);
+    case_int(&c, "round_output", 1);
+    case_output(&c, y);
+    c.tolerance = strcmp(compute, "f32") == 0 ? 4e-6f : 8e-3f; /* a sum that falls on the other side of a rounding */
+    case_check(&c);
+}
+
+static void weights_alone_are_integers(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 6; k++)
+        weight_only((uint64_t)k, k / 2 == 0 ? "f32" : k / 2 == 1 ? "bf16" : "f16", k % 2, k % 2 ? 9 : 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +196,7 @@ int main(void)
         cmocka_unit_test(flattened_images_are_not_unpacked),
         cmocka_unit_test(products_of_two_activations),
         cmocka_unit_test(gemm_in_all_its_forms),
+        cmocka_unit_test(weights_alone_are_integers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
