@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Small graph parts for the tests of the CPU backend: built by hand, run by it on every instruction set, on one and two
- * threads and at several batches, and compared with the reference interpreter: integers equal, f32 within a bound. */
+ * Small graph parts for the tests of the CPU backend: built by hand, run by it on every instruction
+ * set, on one and two threads and at several batches, and compared with the reference interpreter:
+ * integers equal, f32 within a bound. */
 #ifndef MXDI_TESTS_UNIT_CPU_CASE_H
 #define MXDI_TESTS_UNIT_CPU_CASE_H
 
@@ -29,8 +30,8 @@ enum { CASE_VALUES = 128, CASE_TRACED = 64 };
 typedef struct cpu_case {
     mxdi_graph *g;
     mxdi_rng    rng;
-    mxd_node   *node;       /* the last one added */
-    float       tolerance;  /* of an f32 output, relative to its largest magnitude */
+    mxd_node   *node;      /* the last one added */
+    float       tolerance; /* of an f32 output, relative to its largest magnitude */
 } cpu_case;
 
 static inline void case_begin(cpu_case *c, uint64_t seed, int64_t max_batch)
@@ -43,7 +44,8 @@ static inline void case_begin(cpu_case *c, uint64_t seed, int64_t max_batch)
 }
 
 /* dims: "rank, d0, d1, ..."; batched: axis 0 grows with the batch. */
-static inline uint32_t case_value(cpu_case *c, mxd_dtype dtype, bool batched, int32_t rank, const int64_t *dim)
+static inline uint32_t case_value(cpu_case *c, mxd_dtype dtype, bool batched, int32_t rank,
+                                  const int64_t *dim)
 {
     uint32_t v;
     assert_int_equal(mxdi_graph_add_value(&v, c->g, NULL, "v", NULL), MXD_OK);
@@ -55,18 +57,27 @@ static inline uint32_t case_value(cpu_case *c, mxd_dtype dtype, bool batched, in
         value->dim[k] = dim[k];
     return v;
 }
-#define DIMS(...) (int32_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (const int64_t[]){ __VA_ARGS__ }
+#define DIMS(...)                                                                      \
+    (int32_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), (const int64_t[]) \
+    {                                                                                  \
+        __VA_ARGS__                                                                    \
+    }
 
 /* Quantization parameters, so that the value is shown in a trace. */
 static inline void case_quantized(cpu_case *c, uint32_t v, float scale, int32_t zero_point)
 {
     int64_t lo = 0, hi = 0;
     assert_true(mxdi_dtype_range(c->g->value[v].dtype, &lo, &hi));
-    const mxd_qparams q = { .scale = &scale, .zero_point = &zero_point, .n = 1, .q_min = (int32_t)lo, .q_max = (int32_t)hi };
+    const mxd_qparams q = { .scale      = &scale,
+                            .zero_point = &zero_point,
+                            .n          = 1,
+                            .q_min      = (int32_t)lo,
+                            .q_max      = (int32_t)hi };
     assert_int_equal(mxdi_value_set_qparams(c->g, v, &q, NULL), MXD_OK);
 }
 
-static inline uint32_t case_input(cpu_case *c, mxd_dtype dtype, bool batched, int32_t rank, const int64_t *dim)
+static inline uint32_t case_input(cpu_case *c, mxd_dtype dtype, bool batched, int32_t rank,
+                                  const int64_t *dim)
 {
     const uint32_t v = case_value(c, dtype, batched, rank, dim);
     assert_int_equal(mxdi_graph_add_input(c->g, v, NULL), MXD_OK);
@@ -82,12 +93,14 @@ static inline void case_fill(cpu_case *c, void *data, mxd_dtype dtype, int64_t n
         else if (mxd_dtype_bits(dtype) > 8)
             mxdi_store_s64(data, dtype, i, (int64_t)mxdi_rng_below(&c->rng, 2001) - 1000);
         else
-            mxdi_store_s64(data, dtype, i, lo + (int64_t)mxdi_rng_below(&c->rng, (uint64_t)(hi - lo + 1)));
+            mxdi_store_s64(data, dtype, i,
+                           lo + (int64_t)mxdi_rng_below(&c->rng, (uint64_t)(hi - lo + 1)));
     }
 }
 
 /* A constant of random elements, or of those given. */
-static inline uint32_t case_constant(cpu_case *c, mxd_dtype dtype, int32_t rank, const int64_t *dim, const void *data)
+static inline uint32_t case_constant(cpu_case *c, mxd_dtype dtype, int32_t rank, const int64_t *dim,
+                                     const void *data)
 {
     mxd_tensor t = { .dtype = dtype, .rank = rank };
     size_t     bytes;
@@ -121,17 +134,24 @@ static inline uint32_t case_scalar(cpu_case *c, mxd_dtype dtype, double v)
     return case_constant(c, dtype, 0, NULL, &x);
 }
 
-static inline mxd_node *case_node(cpu_case *c, const char *op, uint32_t y, uint32_t n_in, const uint32_t *in)
+static inline mxd_node *case_node(cpu_case *c, const char *op, uint32_t y, uint32_t n_in,
+                                  const uint32_t *in)
 {
-    static const char *const mixed[] = { "QConv", "QMatMul", "QAdd", "Lookup8", "QAveragePool", "QReduceMean", "QSoftmax",
-                                         "FusedConv", "FusedMatMul" };
-    const char *domain = "";
+    static const char *const mixed[] = { "QConv",    "QMatMul",      "QAdd",
+                                         "Lookup8",  "QAveragePool", "QReduceMean",
+                                         "QSoftmax", "FusedConv",    "FusedMatMul" };
+    const char              *domain  = "";
     for (size_t k = 0; k < sizeof(mixed) / sizeof(mixed[0]); k++)
         domain = strcmp(mixed[k], op) == 0 ? "mixdown" : domain;
-    assert_int_equal(mxdi_graph_add_node(&c->node, c->g, op, domain, NULL, in, n_in, &y, 1, NULL), MXD_OK);
+    assert_int_equal(mxdi_graph_add_node(&c->node, c->g, op, domain, NULL, in, n_in, &y, 1, NULL),
+                     MXD_OK);
     return c->node;
 }
-#define INS(...) (uint32_t)(sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t)), (const uint32_t[]){ __VA_ARGS__ }
+#define INS(...)                                                                           \
+    (uint32_t)(sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t)), (const uint32_t[]) \
+    {                                                                                      \
+        __VA_ARGS__                                                                        \
+    }
 
 static inline void case_int(cpu_case *c, const char *name, int64_t i)
 {
@@ -160,9 +180,14 @@ static inline void case_output(cpu_case *c, uint32_t v)
 
 /* ---- running ---- */
 
-typedef struct case_trace { uint32_t n; char name[CASE_TRACED][64]; mxd_tensor tensor[CASE_TRACED]; } case_trace;
+typedef struct case_trace {
+    uint32_t   n;
+    char       name[CASE_TRACED][64];
+    mxd_tensor tensor[CASE_TRACED];
+} case_trace;
 
-static inline mxd_status case_traced(void *user, const char *value, const mxd_tensor *t, mxd_error *err)
+static inline mxd_status case_traced(void *user, const char *value, const mxd_tensor *t,
+                                     mxd_error *err)
 {
     case_trace *const trace = user;
     size_t            bytes;
@@ -183,7 +208,8 @@ static inline void case_drop(case_trace *t)
 }
 
 /* Tensors of the part's inputs or outputs for a batch, exactly as large as they are. */
-static inline void case_tensors(mxd_tensor *t, const cpu_case *c, const uint32_t *id, uint32_t n, int64_t batch)
+static inline void case_tensors(mxd_tensor *t, const cpu_case *c, const uint32_t *id, uint32_t n,
+                                int64_t batch)
 {
     for (uint32_t k = 0; k < n; k++) {
         const mxd_value *const v = &c->g->value[id[k]];
@@ -203,7 +229,8 @@ static inline void case_free(mxd_tensor *t, uint32_t n)
         free(t[k].data);
 }
 
-static inline void case_compare(const cpu_case *c, const mxd_tensor *got, const mxd_tensor *want, const char *what)
+static inline void case_compare(const cpu_case *c, const mxd_tensor *got, const mxd_tensor *want,
+                                const char *what)
 {
     int64_t n;
     double  most = 0, largest = 0;
@@ -213,7 +240,8 @@ static inline void case_compare(const cpu_case *c, const mxd_tensor *got, const 
     for (int32_t d = 0; d < want->rank; d++)
         assert_int_equal(got->dim[d], want->dim[d]);
     for (int64_t i = 0; i < n; i++) {
-        const double a = mxdi_load_f64(got->data, got->dtype, i), b = mxdi_load_f64(want->data, want->dtype, i);
+        const double a = mxdi_load_f64(got->data, got->dtype, i),
+                     b = mxdi_load_f64(want->data, want->dtype, i);
         const double d = a == b || (isnan(a) && isnan(b)) ? 0 : fabs(a - b);
         if (want->dtype != MXD_F32 && d != 0)
             fail_msg("%s: element %lld is %g, expected %g", what, (long long)i, a, b);
@@ -227,19 +255,27 @@ static inline void case_compare(const cpu_case *c, const mxd_tensor *got, const 
 }
 
 /* One engine over the part: device, program and session. */
-typedef struct case_engine { const mxd_backend_api *api; mxd_device *dev; mxd_program *program; mxd_run *run; } case_engine;
+typedef struct case_engine {
+    const mxd_backend_api *api;
+    mxd_device            *dev;
+    mxd_program           *program;
+    mxd_run               *run;
+} case_engine;
 
-static inline void case_open(case_engine *e, const cpu_case *c, const mxd_backend_api *api, const char *isa, uint32_t threads)
+static inline void case_open(case_engine *e, const cpu_case *c, const mxd_backend_api *api,
+                             const char *isa, uint32_t threads)
 {
-    const mxd_host_api        host    = { .struct_size = sizeof(host), .allocator = mxdi_default_allocator() };
+    const mxd_host_api        host    = { .struct_size = sizeof(host),
+                                          .allocator   = mxdi_default_allocator() };
     const mxd_option          option  = { "isa", isa };
     const mxd_options         options = { &option, isa ? 1 : 0 };
     const mxd_compile_options compile = { .struct_size = sizeof(compile), .threads = threads };
-    const mxd_run_options     run     = { .struct_size = sizeof(run), .threads = threads, .trace = 1 };
-    const mxd_graph_view      view    = mxdi_graph_view(c->g);
-    mxd_error                 err     = MXD_ERROR_INIT;
-    *e                                = (case_engine){ .api = api };
-    if (api->open(&e->dev, 0, &options, &host, &err) != MXD_OK || api->compile(&e->program, e->dev, &view, &compile, &err) != MXD_OK ||
+    const mxd_run_options     run  = { .struct_size = sizeof(run), .threads = threads, .trace = 1 };
+    const mxd_graph_view      view = mxdi_graph_view(c->g);
+    mxd_error                 err  = MXD_ERROR_INIT;
+    *e                             = (case_engine){ .api = api };
+    if (api->open(&e->dev, 0, &options, &host, &err) != MXD_OK ||
+        api->compile(&e->program, e->dev, &view, &compile, &err) != MXD_OK ||
         api->session_open(&e->run, e->program, &run, &err) != MXD_OK)
         fail_msg("%s %s: %s", api->name, isa ? isa : "", err.msg);
 }
@@ -251,16 +287,19 @@ static inline void case_close(case_engine *e)
     e->api->close(e->dev);
 }
 
-static inline case_trace *case_run(case_engine *e, const mxd_tensor *in, const mxd_tensor *out, const cpu_case *c)
+static inline case_trace *case_run(case_engine *e, const mxd_tensor *in, const mxd_tensor *out,
+                                   const cpu_case *c)
 {
     mxd_error         err = MXD_ERROR_INIT;
     case_trace *const t   = calloc(1, sizeof(*t));
-    if (e->api->session_run(e->run, in, c->g->n_inputs, out, c->g->n_outputs, case_traced, t, &err) != MXD_OK)
+    if (e->api->session_run(e->run, in, c->g->n_inputs, out, c->g->n_outputs, case_traced, t,
+                            &err) != MXD_OK)
         fail_msg("%s: %s", e->api->name, err.msg);
     return t;
 }
 
-static inline void case_compare_traces(const cpu_case *c, const case_trace *got, const case_trace *want, const char *what)
+static inline void case_compare_traces(const cpu_case *c, const case_trace *got,
+                                       const case_trace *want, const char *what)
 {
     for (uint32_t k = 0; k < got->n; k++)
         for (uint32_t i = 0; i < want->n; i++)
@@ -272,7 +311,8 @@ static inline void case_compare_traces(const cpu_case *c, const case_trace *got,
 }
 
 /* One batch: the interpreter, then the CPU on `isa`. */
-static inline uint32_t case_batch(cpu_case *c, case_engine *interp, const char *isa, uint32_t threads, int64_t batch)
+static inline uint32_t case_batch(cpu_case *c, case_engine *interp, const char *isa,
+                                  uint32_t threads, int64_t batch)
 {
     mxd_tensor  in[8], got[8], want[8];
     case_engine cpu;
@@ -311,9 +351,10 @@ static inline uint32_t case_batch(cpu_case *c, case_engine *interp, const char *
 /* Everything, then the part is gone. Returns how many values a trace showed. */
 static inline uint32_t case_check(cpu_case *c)
 {
-    static const char *const isas[] = { "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "dotprod", "i8mm" };
-    case_engine interp;
-    uint32_t    traced = 0;
+    static const char *const isas[] = { "scalar",     "avx2", "avxvnni", "avx512",  "avx512vnni",
+                                        "avx512bf16", "amx",  "neon",    "dotprod", "i8mm" };
+    case_engine              interp;
+    uint32_t                 traced = 0;
     case_open(&interp, c, mxdi_interp_backend(), NULL, 1);
     for (size_t k = 0; k < sizeof(isas) / sizeof(isas[0]); k++) {
         uint32_t isa;
@@ -321,7 +362,8 @@ static inline uint32_t case_check(cpu_case *c)
             continue;
         traced = case_batch(c, &interp, isas[k], 1 + k % 2, c->g->max_batch);
         if (c->g->max_batch > 1)
-            case_batch(c, &interp, isas[k], 2 - k % 2, 1 + (int64_t)mxdi_rng_below(&c->rng, (uint64_t)c->g->max_batch - 1));
+            case_batch(c, &interp, isas[k], 2 - k % 2,
+                       1 + (int64_t)mxdi_rng_below(&c->rng, (uint64_t)c->g->max_batch - 1));
     }
     case_close(&interp);
     mxdi_graph_destroy(c->g);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The CPU backend on convolutions: every form of QConv and FusedConv, blocks of one and eight images, partial batches. */
+ * The CPU backend on convolutions: every form of QConv and FusedConv, blocks of one and eight
+ * images, partial batches. */
 #include "unit/cpu_case.h"
 
 struct form {
@@ -17,7 +18,8 @@ static int64_t out_size(int64_t in, const struct form *f)
 
 static void geometry(cpu_case *c, const struct form *f, int rank)
 {
-    const int64_t k[] = { f->kernel, f->kernel }, s[] = { f->stride, f->stride }, d[] = { f->dilation, f->dilation };
+    const int64_t k[] = { f->kernel, f->kernel }, s[] = { f->stride, f->stride },
+                  d[] = { f->dilation, f->dilation };
     const int64_t p[] = { f->pad, f->pad, f->pad, f->pad };
     case_ints(c, "kernel_shape", rank, k);
     case_ints(c, "strides", rank, s);
@@ -47,21 +49,27 @@ static void qconv(uint64_t seed, const struct form *f)
 {
     cpu_case      c;
     const int     rank = f->h ? 2 : 1;
-    const int64_t oh = f->h ? out_size(f->h, f) : 0, ow = out_size(f->width, f), area = f->kernel * (rank == 2 ? f->kernel : 1);
-    const int64_t xd[] = { f->batch, f->c_in, rank == 2 ? f->h : f->width, f->width }, yd[] = { f->batch, f->c_out, rank == 2 ? oh : ow, ow };
+    const int64_t oh = f->h ? out_size(f->h, f) : 0, ow = out_size(f->width, f),
+                  area = f->kernel * (rank == 2 ? f->kernel : 1);
+    const int64_t xd[] = { f->batch, f->c_in, rank == 2 ? f->h : f->width, f->width },
+                  yd[] = { f->batch, f->c_out, rank == 2 ? oh : ow, ow };
     const int64_t wd[] = { f->c_out, f->c_in / f->group, f->kernel, f->kernel };
     case_begin(&c, seed, f->batch);
-    const uint32_t x = case_input(&c, f->x, true, rank + 2, xd), w = case_constant(&c, f->w, rank + 2, wd, NULL);
+    const uint32_t x = case_input(&c, f->x, true, rank + 2, xd),
+                   w = case_constant(&c, f->w, rank + 2, wd, NULL);
     const uint32_t y = case_value(&c, f->y, true, rank + 2, yd);
-    const uint32_t b = f->bias_float ? MXD_NO_VALUE : case_constant(&c, MXD_S32, 1, &f->c_out, NULL);
-    const uint32_t bf = f->bias_float ? case_floats(&c, f->c_out, 3.0f) : MXD_NO_VALUE;
-    const double   w_size = mxd_dtype_bits(f->w) == 4 ? 5.0 : 74.0, x_size = mxd_dtype_bits(f->x) == 4 ? 90.0 : 78.0;
-    const float    m = (float)(mxd_dtype_bits(f->y) == 4 ? 3.0 : 50.0) / (float)(sqrt((double)(area * f->c_in / f->group)) * w_size * x_size);
-    const uint32_t mv = case_floats(&c, f->c_out % 2 ? 1 : f->c_out, f->y == MXD_F32 ? 0.01f : m);
-    const uint32_t r = f->residual ? case_input(&c, f->y, true, rank + 2, yd) : MXD_NO_VALUE;
+    const uint32_t b =
+        f->bias_float ? MXD_NO_VALUE : case_constant(&c, MXD_S32, 1, &f->c_out, NULL);
+    const uint32_t bf     = f->bias_float ? case_floats(&c, f->c_out, 3.0f) : MXD_NO_VALUE;
+    const double   w_size = mxd_dtype_bits(f->w) == 4 ? 5.0 : 74.0,
+                 x_size   = mxd_dtype_bits(f->x) == 4 ? 90.0 : 78.0;
+    const float m         = (float)(mxd_dtype_bits(f->y) == 4 ? 3.0 : 50.0) /
+                    (float)(sqrt((double)(area * f->c_in / f->group)) * w_size * x_size);
+    const uint32_t mv  = case_floats(&c, f->c_out % 2 ? 1 : f->c_out, f->y == MXD_F32 ? 0.01f : m);
+    const uint32_t r   = f->residual ? case_input(&c, f->y, true, rank + 2, yd) : MXD_NO_VALUE;
     const int32_t  z[] = { 7 };
     const int64_t  one = 1;
-    const uint32_t zw = f->zw ? case_constant(&c, MXD_S32, 1, &one, z) : MXD_NO_VALUE;
+    const uint32_t zw  = f->zw ? case_constant(&c, MXD_S32, 1, &one, z) : MXD_NO_VALUE;
     case_node(&c, "QConv", y, INS(x, w, b, bf, mv, r, zw));
     geometry(&c, f, rank);
     case_int(&c, "x_zero_point", low(f->x) + 100);
@@ -105,22 +113,28 @@ static void qconv_has_the_integers_of_its_formula(void **state)
         qconv(k + 1, &forms[k]);
 }
 
-static void fused_conv(uint64_t seed, const struct form *f, const char *compute, bool integer_weights)
+static void fused_conv(uint64_t seed, const struct form *f, const char *compute,
+                       bool integer_weights)
 {
     cpu_case      c;
     const int64_t oh = out_size(f->h, f), ow = out_size(f->width, f);
-    const int64_t xd[] = { f->batch, f->c_in, f->h, f->width }, yd[] = { f->batch, f->c_out, oh, ow };
+    const int64_t xd[] = { f->batch, f->c_in, f->h, f->width },
+                  yd[] = { f->batch, f->c_out, oh, ow };
     const int64_t wd[] = { f->c_out, f->c_in / f->group, f->kernel, f->kernel };
     case_begin(&c, seed, f->batch);
-    const uint32_t x = case_input(&c, MXD_F32, true, 4, xd), y = case_value(&c, MXD_F32, true, 4, yd);
-    const uint32_t w = case_constant(&c, integer_weights ? MXD_S4 : MXD_F32, 4, wd, NULL), b = case_floats(&c, f->c_out, 0.5f);
+    const uint32_t x = case_input(&c, MXD_F32, true, 4, xd),
+                   y = case_value(&c, MXD_F32, true, 4, yd);
+    const uint32_t w = case_constant(&c, integer_weights ? MXD_S4 : MXD_F32, 4, wd, NULL),
+                   b = case_floats(&c, f->c_out, 0.5f);
     const uint32_t r = f->residual ? case_input(&c, MXD_F32, true, 4, yd) : MXD_NO_VALUE;
     if (integer_weights) {
         float *const   scale = mxdi_arena_alloc(&c.g->arena, (size_t)f->c_out, sizeof(float), 64);
         int32_t *const zero  = mxdi_arena_alloc(&c.g->arena, (size_t)f->c_out, sizeof(int32_t), 64);
         for (int64_t k = 0; k < f->c_out; k++)
             scale[k] = 0.1f + 0.01f * (float)k;
-        const mxd_qparams q = { .scale = scale, .zero_point = zero, .n = (uint32_t)f->c_out, .q_min = -8, .q_max = 7 };
+        const mxd_qparams q = {
+            .scale = scale, .zero_point = zero, .n = (uint32_t)f->c_out, .q_min = -8, .q_max = 7
+        };
         assert_int_equal(mxdi_value_set_qparams(c.g, w, &q, NULL), MXD_OK);
     }
     case_node(&c, "FusedConv", y, INS(x, w, b, r));
@@ -139,9 +153,12 @@ static void fused_conv_is_close(void **state)
 {
     (void)state;
     static const struct form forms[] = {
-        { 0, 0, 0, 11, 16, 7, 6, 24, 3, 1, 1, 1, 1, 0, false, true },  { 0, 0, 0, 16, 5, 6, 7, 13, 3, 2, 1, 1, 1, 1, false, false },
-        { 0, 0, 0, 1, 9, 6, 6, 33, 1, 1, 1, 0, 1, 0, false, true },    { 0, 0, 0, 3, 12, 9, 4, 20, 3, 2, 1, 0, 4, 0, false, false },
-        { 0, 0, 0, 10, 16, 7, 7, 16, 5, 2, 1, 2, 16, 1, false, true }, { 0, 0, 0, 1, 20, 9, 8, 20, 3, 1, 2, 2, 20, 0, false, false },
+        { 0, 0, 0, 11, 16, 7, 6, 24, 3, 1, 1, 1, 1, 0, false, true },
+        { 0, 0, 0, 16, 5, 6, 7, 13, 3, 2, 1, 1, 1, 1, false, false },
+        { 0, 0, 0, 1, 9, 6, 6, 33, 1, 1, 1, 0, 1, 0, false, true },
+        { 0, 0, 0, 3, 12, 9, 4, 20, 3, 2, 1, 0, 4, 0, false, false },
+        { 0, 0, 0, 10, 16, 7, 7, 16, 5, 2, 1, 2, 16, 1, false, true },
+        { 0, 0, 0, 1, 20, 9, 8, 20, 3, 1, 2, 2, 20, 0, false, false },
     };
     for (size_t k = 0; k < sizeof(forms) / sizeof(forms[0]); k++) {
         fused_conv(k + 1, &forms[k], "f32", k % 2 == 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The CPU backend on matrix products: constant weights over rows and behind a flattened image, two activations, Gemm. */
+ * The CPU backend on matrix products: constant weights over rows and behind a flattened image, two
+ * activations, Gemm. */
 #include "unit/cpu_case.h"
 
 static int32_t low(mxd_dtype d)
@@ -20,8 +21,9 @@ static void range(cpu_case *c, mxd_dtype d)
 }
 
 /* QMatMul with constant weights over x of any rank. */
-static void qmatmul(uint64_t seed, mxd_dtype x_type, mxd_dtype w_type, mxd_dtype y_type, bool trans_b, bool bias_float, bool residual,
-                    int32_t rank, const int64_t *xd, int64_t n)
+static void qmatmul(uint64_t seed, mxd_dtype x_type, mxd_dtype w_type, mxd_dtype y_type,
+                    bool trans_b, bool bias_float, bool residual, int32_t rank, const int64_t *xd,
+                    int64_t n)
 {
     cpu_case      c;
     const int64_t k = xd[rank - 1], wd[] = { trans_b ? n : k, trans_b ? k : n };
@@ -29,11 +31,14 @@ static void qmatmul(uint64_t seed, mxd_dtype x_type, mxd_dtype w_type, mxd_dtype
     memcpy(yd, xd, (size_t)rank * sizeof(yd[0]));
     yd[rank - 1] = n;
     case_begin(&c, seed, xd[0]);
-    const uint32_t x = case_input(&c, x_type, true, rank, xd), w = case_constant(&c, w_type, 2, wd, NULL);
-    const uint32_t y = case_value(&c, y_type, true, rank, yd), b = bias_float ? MXD_NO_VALUE : case_constant(&c, MXD_S32, 1, &n, NULL);
+    const uint32_t x  = case_input(&c, x_type, true, rank, xd),
+                   w  = case_constant(&c, w_type, 2, wd, NULL);
+    const uint32_t y  = case_value(&c, y_type, true, rank, yd),
+                   b  = bias_float ? MXD_NO_VALUE : case_constant(&c, MXD_S32, 1, &n, NULL);
     const uint32_t bf = bias_float ? case_floats(&c, n, 4.0f) : MXD_NO_VALUE;
-    const uint32_t m  = case_floats(&c, n, (y_type == MXD_F32 ? 0.1f : 50.0f) / (float)(sqrt((double)k) * 5500.0));
-    const uint32_t r  = residual ? case_input(&c, y_type, true, rank, yd) : MXD_NO_VALUE;
+    const uint32_t m =
+        case_floats(&c, n, (y_type == MXD_F32 ? 0.1f : 50.0f) / (float)(sqrt((double)k) * 5500.0));
+    const uint32_t r = residual ? case_input(&c, y_type, true, rank, yd) : MXD_NO_VALUE;
     case_node(&c, "QMatMul", y, INS(x, w, b, bf, m, r));
     case_int(&c, "transB", trans_b);
     case_int(&c, "x_zero_point", low(x_type) + 120);
@@ -51,7 +56,8 @@ static void qmatmul(uint64_t seed, mxd_dtype x_type, mxd_dtype w_type, mxd_dtype
 static void products_with_constant_weights(void **state)
 {
     (void)state;
-    static const int64_t a[] = { 11, 37 }, b[] = { 3, 20 }, d[] = { 2, 9, 24 }, e[] = { 5, 3, 2, 10 }, f[] = { 1, 17, 64 }, h[] = { 16, 64 };
+    static const int64_t a[] = { 11, 37 }, b[] = { 3, 20 }, d[] = { 2, 9, 24 },
+                         e[] = { 5, 3, 2, 10 }, f[] = { 1, 17, 64 }, h[] = { 16, 64 };
     qmatmul(1, MXD_U8, MXD_S8, MXD_U8, false, false, false, 2, a, 19);
     qmatmul(2, MXD_S8, MXD_S8, MXD_F32, true, true, false, 2, b, 10);
     qmatmul(3, MXD_U8, MXD_S8, MXD_S8, false, true, false, 3, d, 40);
@@ -64,22 +70,27 @@ static void products_with_constant_weights(void **state)
 static void behind_an_image(uint64_t seed, int64_t batch, bool integer)
 {
     cpu_case      c;
-    const int64_t xd[] = { batch, 6, 9, 8 }, pd[] = { batch, 6, 4, 4 }, fd[] = { batch, 96 }, yd[] = { batch, 10 }, two[] = { 2, 2 };
+    const int64_t xd[] = { batch, 6, 9, 8 }, pd[] = { batch, 6, 4, 4 }, fd[] = { batch, 96 },
+                  yd[] = { batch, 10 }, two[] = { 2, 2 };
     const mxd_dtype type = integer ? MXD_U8 : MXD_F32;
     case_begin(&c, seed, batch);
-    const uint32_t x = case_input(&c, type, true, 4, xd), pooled = case_value(&c, type, true, 4, pd);
-    const uint32_t flat = case_value(&c, type, true, 2, fd), y = case_value(&c, MXD_F32, true, 2, yd);
+    const uint32_t x      = case_input(&c, type, true, 4, xd),
+                   pooled = case_value(&c, type, true, 4, pd);
+    const uint32_t flat   = case_value(&c, type, true, 2, fd),
+                   y      = case_value(&c, MXD_F32, true, 2, yd);
     case_node(&c, "MaxPool", pooled, INS(x));
     case_ints(&c, "kernel_shape", 2, two);
     case_ints(&c, "strides", 2, two);
     case_node(&c, "Flatten", flat, INS(pooled));
     if (integer) {
-        const uint32_t w = case_constant(&c, MXD_S8, DIMS(10, 96), NULL), m = case_floats(&c, 1, 0.001f);
+        const uint32_t w = case_constant(&c, MXD_S8, DIMS(10, 96), NULL),
+                       m = case_floats(&c, 1, 0.001f);
         case_node(&c, "QMatMul", y, INS(flat, w, MXD_NO_VALUE, MXD_NO_VALUE, m));
         case_int(&c, "transB", 1);
         case_int(&c, "x_zero_point", 3);
     } else {
-        const uint32_t w = case_constant(&c, MXD_F32, DIMS(96, 10), NULL), b = case_floats(&c, 10, 1.0f);
+        const uint32_t w = case_constant(&c, MXD_F32, DIMS(96, 10), NULL),
+                       b = case_floats(&c, 10, 1.0f);
         case_node(&c, "FusedMatMul", y, INS(flat, w, b));
         case_float(&c, "min", 0.0f);
     }
@@ -94,8 +105,8 @@ static void flattened_images_are_not_unpacked(void **state)
         behind_an_image((uint64_t)k, k < 2 ? 10 : 3, k % 2 == 0);
 }
 
-static void two_activations(uint64_t seed, mxd_dtype a_type, mxd_dtype b_type, mxd_dtype y_type, int32_t rank, const int64_t *ad,
-                            const int64_t *bd, bool b_batched)
+static void two_activations(uint64_t seed, mxd_dtype a_type, mxd_dtype b_type, mxd_dtype y_type,
+                            int32_t rank, const int64_t *ad, const int64_t *bd, bool b_batched)
 {
     cpu_case   c;
     int64_t    yd[MXD_MAX_RANK];
@@ -103,14 +114,17 @@ static void two_activations(uint64_t seed, mxd_dtype a_type, mxd_dtype b_type, m
     memcpy(yd, ad, (size_t)rank * sizeof(yd[0]));
     yd[rank - 1] = bd[rank - 1];
     case_begin(&c, seed, ad[0]);
-    const uint32_t a = case_input(&c, a_type, true, rank, ad), b = case_input(&c, b_type, b_batched, rank, bd);
+    const uint32_t a = case_input(&c, a_type, true, rank, ad),
+                   b = case_input(&c, b_type, b_batched, rank, bd);
     const uint32_t y = case_value(&c, y_type, true, rank, yd);
     if (!integer) {
         case_node(&c, "MatMul", y, INS(a, b));
     } else {
         const int32_t  z[] = { low(b_type) + 9 };
-        const uint32_t m  = case_floats(&c, 1, (y_type == MXD_F32 ? 0.1f : 50.0f) / (float)(sqrt((double)ad[rank - 1]) * 9000.0));
-        const uint32_t zw = case_constant(&c, MXD_S32, DIMS(1), z);
+        const uint32_t m   = case_floats(&c, 1,
+                                         (y_type == MXD_F32 ? 0.1f : 50.0f) /
+                                             (float)(sqrt((double)ad[rank - 1]) * 9000.0));
+        const uint32_t zw  = case_constant(&c, MXD_S32, DIMS(1), z);
         case_node(&c, "QMatMul", y, INS(a, b, MXD_NO_VALUE, MXD_NO_VALUE, m, MXD_NO_VALUE, zw));
         case_int(&c, "x_zero_point", low(a_type) + 77);
         range(&c, y_type);
@@ -122,7 +136,8 @@ static void two_activations(uint64_t seed, mxd_dtype a_type, mxd_dtype b_type, m
 static void products_of_two_activations(void **state)
 {
     (void)state;
-    static const int64_t a[] = { 3, 2, 7, 12 }, b[] = { 3, 2, 12, 9 }, c[] = { 1, 4, 5, 700 }, d[] = { 1, 4, 700, 6 }, e[] = { 1, 1, 12, 9 };
+    static const int64_t a[] = { 3, 2, 7, 12 }, b[] = { 3, 2, 12, 9 }, c[] = { 1, 4, 5, 700 },
+                         d[] = { 1, 4, 700, 6 }, e[] = { 1, 1, 12, 9 };
     two_activations(1, MXD_F32, MXD_F32, MXD_F32, 4, a, b, true);
     two_activations(2, MXD_U8, MXD_U8, MXD_U8, 4, a, b, true);
     two_activations(3, MXD_S8, MXD_U8, MXD_F32, 4, a, b, true);
@@ -130,16 +145,21 @@ static void products_of_two_activations(void **state)
     two_activations(5, MXD_F32, MXD_F32, MXD_F32, 4, a, e, false);
 }
 
-static void gemm(uint64_t seed, bool trans_a, bool trans_b, bool constant, int c_rank, float alpha, float beta)
+static void gemm(uint64_t seed, bool trans_a, bool trans_b, bool constant, int c_rank, float alpha,
+                 float beta)
 {
     cpu_case      c;
-    const int64_t m = 5, k = 12, n = 7, ad[] = { trans_a ? k : m, trans_a ? m : k }, bd[] = { trans_b ? n : k, trans_b ? k : n };
+    const int64_t m = 5, k = 12, n = 7, ad[] = { trans_a ? k : m, trans_a ? m : k },
+                  bd[] = { trans_b ? n : k, trans_b ? k : n };
     const int64_t yd[] = { m, n }, cd[2][2] = { { n, 0 }, { m, n } };
     case_begin(&c, seed, 1);
     const uint32_t a = case_input(&c, MXD_F32, false, 2, ad);
-    const uint32_t b = constant ? case_constant(&c, MXD_F32, 2, bd, NULL) : case_input(&c, MXD_F32, false, 2, bd);
-    const uint32_t y = case_value(&c, MXD_F32, false, 2, yd);
-    const uint32_t add = c_rank == 0 ? MXD_NO_VALUE : c_rank == 1 ? case_constant(&c, MXD_F32, 1, cd[0], NULL) : case_input(&c, MXD_F32, false, 2, cd[1]);
+    const uint32_t b =
+        constant ? case_constant(&c, MXD_F32, 2, bd, NULL) : case_input(&c, MXD_F32, false, 2, bd);
+    const uint32_t y   = case_value(&c, MXD_F32, false, 2, yd);
+    const uint32_t add = c_rank == 0   ? MXD_NO_VALUE
+                         : c_rank == 1 ? case_constant(&c, MXD_F32, 1, cd[0], NULL)
+                                       : case_input(&c, MXD_F32, false, 2, cd[1]);
     case_node(&c, "Gemm", y, INS(a, b, add));
     case_int(&c, "transA", trans_a);
     case_int(&c, "transB", trans_b);
@@ -162,7 +182,8 @@ static void weight_only(uint64_t seed, const char *compute, bool trans_b, int64_
     cpu_case      c;
     const int64_t k = 48, n = 20, block = 16, wd[] = { trans_b ? n : k, trans_b ? k : n };
     case_begin(&c, seed, batch);
-    const uint32_t x = case_input(&c, MXD_F32, true, DIMS(batch, k)), y = case_value(&c, MXD_F32, true, DIMS(batch, n));
+    const uint32_t x = case_input(&c, MXD_F32, true, DIMS(batch, k)),
+                   y = case_value(&c, MXD_F32, true, DIMS(batch, n));
     const uint32_t w = case_constant(&c, MXD_S4, 2, wd, NULL), b = case_floats(&c, n, 0.5f);
     const uint32_t count = (uint32_t)(k / block * n);
     float *const   scale = mxdi_arena_alloc(&c.g->arena, count, sizeof(float), 64);
@@ -171,14 +192,22 @@ static void weight_only(uint64_t seed, const char *compute, bool trans_b, int64_
         scale[i] = 0.05f + 0.01f * (float)(i % 7);
         zero[i]  = (int32_t)(i % 3) - 1;
     }
-    const mxd_qparams q = { .scale = scale, .zero_point = zero, .n = count, .axis = trans_b ? 1 : 0, .block = (int32_t)block, .q_min = -8, .q_max = 7 };
+    const mxd_qparams q = { .scale      = scale,
+                            .zero_point = zero,
+                            .n          = count,
+                            .axis       = trans_b ? 1 : 0,
+                            .block      = (int32_t)block,
+                            .q_min      = -8,
+                            .q_max      = 7 };
     assert_int_equal(mxdi_value_set_qparams(c.g, w, &q, NULL), MXD_OK);
     case_node(&c, "FusedMatMul", y, INS(x, w, b));
     case_int(&c, "transB", trans_b);
     case_string(&c, "compute", compute);
     case_int(&c, "round_output", 1);
     case_output(&c, y);
-    c.tolerance = strcmp(compute, "f32") == 0 ? 4e-6f : 8e-3f; /* a sum that falls on the other side of a rounding */
+    c.tolerance = strcmp(compute, "f32") == 0
+                      ? 4e-6f
+                      : 8e-3f; /* a sum that falls on the other side of a rounding */
     case_check(&c);
 }
 
@@ -186,7 +215,11 @@ static void weights_alone_are_integers(void **state)
 {
     (void)state;
     for (int k = 0; k < 6; k++)
-        weight_only((uint64_t)k, k / 2 == 0 ? "f32" : k / 2 == 1 ? "bf16" : "f16", k % 2, k % 2 ? 9 : 2);
+        weight_only((uint64_t)k,
+                    k / 2 == 0   ? "f32"
+                    : k / 2 == 1 ? "bf16"
+                                 : "f16",
+                    k % 2, k % 2 ? 9 : 2);
 }
 
 int main(void)

@@ -1,25 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The CPU backend on small networks: layouts meet, memory is shared, traces show every quantized value, profiles count. */
+ * The CPU backend on small networks: layouts meet, memory is shared, traces show every quantized
+ * value, profiles count. */
 #include "unit/cpu_case.h"
 
-/* Quantize, convolution, pooling, a residual, mean, matrix product, softmax: as a residual network has them. */
+/* Quantize, convolution, pooling, a residual, mean, matrix product, softmax: as a residual network
+ * has them. */
 static void residual_network(cpu_case *c, int64_t batch, mxd_dtype type)
 {
-    const int64_t  xd[] = { batch, 3, 12, 10 }, ad[] = { batch, 16, 12, 10 }, pd[] = { batch, 16, 6, 5 }, gd[] = { batch, 16, 1, 1 };
-    const int64_t  fd[] = { batch, 16 }, yd[] = { batch, 10 }, k3[] = { 3, 3 }, k1[] = { 1, 1 }, k2[] = { 2, 2 }, p1[] = { 1, 1, 1, 1 }, p0[4] = { 0 };
-    const int64_t  axes[] = { 2, 3 }, flat[] = { -1, 16 };
-    const int32_t  low = type == MXD_S8 ? -128 : 0;
+    const int64_t xd[] = { batch, 3, 12, 10 }, ad[] = { batch, 16, 12, 10 },
+                  pd[] = { batch, 16, 6, 5 }, gd[] = { batch, 16, 1, 1 };
+    const int64_t fd[] = { batch, 16 }, yd[] = { batch, 10 }, k3[] = { 3, 3 }, k1[] = { 1, 1 },
+                  k2[] = { 2, 2 }, p1[] = { 1, 1, 1, 1 }, p0[4] = { 0 };
+    const int64_t axes[] = { 2, 3 }, flat[] = { -1, 16 };
+    const int32_t low = type == MXD_S8 ? -128 : 0;
     case_begin(c, 7, batch);
-    const uint32_t x = case_input(c, MXD_F32, true, 4, xd), qx = case_value(c, type, true, 4, xd), a = case_value(c, type, true, 4, ad);
-    const uint32_t p = case_value(c, type, true, 4, pd), r = case_value(c, type, true, 4, pd), g = case_value(c, type, true, 4, gd);
-    const uint32_t f = case_value(c, type, true, 2, fd), y = case_value(c, MXD_F32, true, 2, yd), s = case_value(c, MXD_F32, true, 2, yd);
+    const uint32_t x = case_input(c, MXD_F32, true, 4, xd), qx = case_value(c, type, true, 4, xd),
+                   a = case_value(c, type, true, 4, ad);
+    const uint32_t p = case_value(c, type, true, 4, pd), r = case_value(c, type, true, 4, pd),
+                   g = case_value(c, type, true, 4, gd);
+    const uint32_t f = case_value(c, type, true, 2, fd), y = case_value(c, MXD_F32, true, 2, yd),
+                   s           = case_value(c, MXD_F32, true, 2, yd);
     const uint32_t quantized[] = { qx, a, p, r, g, f };
     for (size_t k = 0; k < 6; k++)
         case_quantized(c, quantized[k], 0.05f, low + 128);
-    case_node(c, "QuantizeLinear", qx, INS(x, case_scalar(c, MXD_F32, 0.009), case_scalar(c, type, low + 128)));
-    const int64_t m16 = 16;
-    const uint32_t w1 = case_constant(c, MXD_S8, DIMS(16, 3, 3, 3), NULL), b1 = case_constant(c, MXD_S32, 1, &m16, NULL);
+    case_node(c, "QuantizeLinear", qx,
+              INS(x, case_scalar(c, MXD_F32, 0.009), case_scalar(c, type, low + 128)));
+    const int64_t  m16 = 16;
+    const uint32_t w1  = case_constant(c, MXD_S8, DIMS(16, 3, 3, 3), NULL),
+                   b1  = case_constant(c, MXD_S32, 1, &m16, NULL);
     case_node(c, "QConv", a, INS(qx, w1, b1, MXD_NO_VALUE, case_floats(c, 16, 0.002f)));
     case_ints(c, "kernel_shape", 2, k3);
     case_ints(c, "strides", 2, k1);
@@ -61,7 +70,8 @@ static void residual_network(cpu_case *c, int64_t batch, mxd_dtype type)
     case_float(c, "m", 0.2f);
     case_node(c, "Reshape", f, INS(g, case_constant(c, MXD_S64, DIMS(2), flat)));
     const uint32_t w3 = case_constant(c, MXD_S8, DIMS(10, 16), NULL);
-    case_node(c, "QMatMul", y, INS(f, w3, MXD_NO_VALUE, case_floats(c, 10, 0.1f), case_floats(c, 1, 0.001f)));
+    case_node(c, "QMatMul", y,
+              INS(f, w3, MXD_NO_VALUE, case_floats(c, 10, 0.1f), case_floats(c, 1, 0.001f)));
     case_int(c, "transB", 1);
     case_int(c, "x_zero_point", low + 128);
     case_node(c, "Softmax", s, INS(y));
@@ -85,15 +95,19 @@ static void networks_agree_and_show_their_values(void **state)
 /* Two convolutions and a pool meet in a Concat: the first two write straight into it. */
 static void fire_module(cpu_case *c, int64_t batch, bool integer, int64_t wide)
 {
-    const int64_t   xd[] = { batch, 6, 7, 9 }, ad[] = { batch, 10, 7, 9 }, bd[] = { batch, wide, 7, 9 }, yd[] = { batch, 16 + wide, 7, 9 };
+    const int64_t xd[] = { batch, 6, 7, 9 }, ad[] = { batch, 10, 7, 9 },
+                  bd[] = { batch, wide, 7, 9 }, yd[] = { batch, 16 + wide, 7, 9 };
     const int64_t   k1[] = { 1, 1 }, k3[] = { 3, 3 }, p0[4] = { 0 }, p1[] = { 1, 1, 1, 1 };
     const mxd_dtype type = integer ? MXD_S8 : MXD_F32;
     case_begin(c, 5, batch);
-    const uint32_t x = case_input(c, type, true, 4, xd), a = case_value(c, type, true, 4, ad), b = case_value(c, type, true, 4, bd);
-    const uint32_t pool = case_value(c, type, true, 4, xd), y = case_value(c, type, true, 4, yd), z = case_value(c, type, true, 4, yd);
+    const uint32_t x = case_input(c, type, true, 4, xd), a = case_value(c, type, true, 4, ad),
+                   b    = case_value(c, type, true, 4, bd);
+    const uint32_t pool = case_value(c, type, true, 4, xd), y = case_value(c, type, true, 4, yd),
+                   z = case_value(c, type, true, 4, yd);
     for (int k = 0; k < 2; k++) {
         const int64_t  out = k ? wide : 10, size = k ? 3 : 1, wd[] = { out, 6, size, size };
-        const uint32_t w = case_constant(c, integer ? MXD_S8 : MXD_F32, 4, wd, NULL), m = case_floats(c, out, integer ? 0.003f : 0.5f);
+        const uint32_t w = case_constant(c, integer ? MXD_S8 : MXD_F32, 4, wd, NULL),
+                       m = case_floats(c, out, integer ? 0.003f : 0.5f);
         if (integer)
             case_node(c, "QConv", k ? b : a, INS(x, w, MXD_NO_VALUE, MXD_NO_VALUE, m));
         else
@@ -138,7 +152,9 @@ static void batches_on_another_axis(void **state)
     cpu_case      c;
     const int64_t perm[] = { 1, 0, 2 };
     case_begin(&c, 3, 5);
-    const uint32_t x = case_input(&c, MXD_F32, true, DIMS(5, 3, 4)), y = case_value(&c, MXD_F32, false, DIMS(3, 5, 4)), z = case_value(&c, MXD_F32, false, DIMS(3, 5, 4));
+    const uint32_t x         = case_input(&c, MXD_F32, true, DIMS(5, 3, 4)),
+                   y         = case_value(&c, MXD_F32, false, DIMS(3, 5, 4)),
+                   z         = case_value(&c, MXD_F32, false, DIMS(3, 5, 4));
     c.g->value[y].batch_axis = c.g->value[z].batch_axis = 1;
     case_node(&c, "Transpose", y, INS(x));
     case_ints(&c, "perm", 3, perm);
@@ -152,9 +168,11 @@ static void claims_say_why_not(void **state)
     (void)state;
     cpu_case           c;
     mxd_device        *dev;
-    const mxd_host_api host = { .struct_size = sizeof(host), .allocator = mxdi_default_allocator() };
+    const mxd_host_api host = { .struct_size = sizeof(host),
+                                .allocator   = mxdi_default_allocator() };
     case_begin(&c, 1, 4);
-    const uint32_t x = case_input(&c, MXD_F32, true, DIMS(4, 3, 5, 5, 5)), y = case_value(&c, MXD_F32, true, DIMS(4, 2, 3, 3, 3));
+    const uint32_t x = case_input(&c, MXD_F32, true, DIMS(4, 3, 5, 5, 5)),
+                   y = case_value(&c, MXD_F32, true, DIMS(4, 2, 3, 3, 3));
     const uint32_t z = case_value(&c, MXD_F32, true, DIMS(4, 2, 3, 3, 3));
     case_node(&c, "Conv", y, INS(x, case_constant(&c, MXD_F32, DIMS(2, 3, 3, 3, 3), NULL)));
     case_node(&c, "Relu", z, INS(y));
@@ -176,15 +194,20 @@ static void claims_say_why_not(void **state)
 static void devices_take_an_instruction_set(void **state)
 {
     (void)state;
-    const mxd_host_api host = { .struct_size = sizeof(host), .allocator = mxdi_default_allocator() };
+    const mxd_host_api host = { .struct_size = sizeof(host),
+                                .allocator   = mxdi_default_allocator() };
     mxd_device        *dev;
-    mxd_error          err = MXD_ERROR_INIT;
-    const mxd_option   wrong = { "isb", "avx2" }, unknown = { "isa", "avx1024" }, scalar = { "isa", "scalar" };
-    assert_int_equal(mxdi_cpu_backend()->open(&dev, 0, &(mxd_options){ &wrong, 1 }, &host, &err), MXD_E_USAGE);
+    mxd_error          err   = MXD_ERROR_INIT;
+    const mxd_option   wrong = { "isb", "avx2" }, unknown = { "isa", "avx1024" },
+                     scalar = { "isa", "scalar" };
+    assert_int_equal(mxdi_cpu_backend()->open(&dev, 0, &(mxd_options){ &wrong, 1 }, &host, &err),
+                     MXD_E_USAGE);
     assert_null(dev);
-    assert_int_equal(mxdi_cpu_backend()->open(&dev, 0, &(mxd_options){ &unknown, 1 }, &host, &err), MXD_E_USAGE);
+    assert_int_equal(mxdi_cpu_backend()->open(&dev, 0, &(mxd_options){ &unknown, 1 }, &host, &err),
+                     MXD_E_USAGE);
     assert_int_equal(mxdi_cpu_backend()->open(&dev, 1, NULL, &host, &err), MXD_E_USAGE);
-    assert_int_equal(mxdi_cpu_backend()->open(&dev, 0, &(mxd_options){ &scalar, 1 }, &host, &err), MXD_OK);
+    assert_int_equal(mxdi_cpu_backend()->open(&dev, 0, &(mxd_options){ &scalar, 1 }, &host, &err),
+                     MXD_OK);
     assert_non_null(strstr(mxdi_cpu_backend()->describe(dev), "scalar"));
     mxdi_cpu_backend()->close(dev);
 }
@@ -228,8 +251,11 @@ static void steps_and_profile_name_the_work(void **state)
     mxdi_graph_destroy(c.g);
 }
 
-/* Refuse allocation n+1, then n+2 ...: compile and session_open fail cleanly until one run gets through. */
-struct failing { long left, live; };
+/* Refuse allocation n+1, then n+2 ...: compile and session_open fail cleanly until one run gets
+ * through. */
+struct failing {
+    long left, live;
+};
 
 static void *failing_alloc(void *user, size_t bytes)
 {
@@ -264,7 +290,7 @@ static void lack_of_memory_leaks_nothing(void **state)
         mxd_device         *dev     = NULL;
         mxd_program        *program = NULL;
         mxd_run            *session = NULL;
-        st = mxdi_cpu_backend()->open(&dev, 0, NULL, &host, &err);
+        st                          = mxdi_cpu_backend()->open(&dev, 0, NULL, &host, &err);
         if (st == MXD_OK)
             st = mxdi_cpu_backend()->compile(&program, dev, &view, &compile, &err);
         if (st == MXD_OK)
@@ -281,9 +307,12 @@ static void lack_of_memory_leaks_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(networks_agree_and_show_their_values), cmocka_unit_test(concats_take_what_convolutions_write),
-        cmocka_unit_test(batches_on_another_axis), cmocka_unit_test(claims_say_why_not),
-        cmocka_unit_test(devices_take_an_instruction_set),      cmocka_unit_test(steps_and_profile_name_the_work),
+        cmocka_unit_test(networks_agree_and_show_their_values),
+        cmocka_unit_test(concats_take_what_convolutions_write),
+        cmocka_unit_test(batches_on_another_axis),
+        cmocka_unit_test(claims_say_why_not),
+        cmocka_unit_test(devices_take_an_instruction_set),
+        cmocka_unit_test(steps_and_profile_name_the_work),
         cmocka_unit_test(lack_of_memory_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

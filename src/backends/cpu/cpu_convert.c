@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Values in the layout that a step wants: reshapes and matrices are other names for the same bytes, everything else is
- * packed or unpacked. What enters and leaves in the caller's memory passes through here too: s8 becomes u8 by + 128,
- * 4-bit integers one byte each.
+ * Values in the layout that a step wants: reshapes and matrices are other names for the same bytes,
+ * everything else is packed or unpacked. What enters and leaves in the caller's memory passes
+ * through here too: s8 becomes u8 by + 128, 4-bit integers one byte each.
  */
 #include "backends/cpu/cpu_convert.h"
 
@@ -12,7 +12,14 @@ enum { COPY_GRAIN = 65536 };
 
 /* ---- packing ---- */
 
-typedef enum pack_mode { PACK_QUANTIZE, PACK_F32, PACK_U8, UNPACK_DEQUANTIZE, UNPACK_F32, UNPACK_U8 } pack_mode;
+typedef enum pack_mode {
+    PACK_QUANTIZE,
+    PACK_F32,
+    PACK_U8,
+    UNPACK_DEQUANTIZE,
+    UNPACK_F32,
+    UNPACK_U8
+} pack_mode;
 
 struct pack {
     const mxdi_pack_blocked *k;
@@ -25,16 +32,18 @@ struct pack {
 static size_t pack_tasks(const void *op, const mxdi_cpu_frame *f)
 {
     const struct pack *const p = op;
-    return (size_t)mxdi_pack_blocked_lines(&f->tensor[p->blocked].l, mxdi_cpu_images(f, p->blocked));
+    return (size_t)mxdi_pack_blocked_lines(&f->tensor[p->blocked].l,
+                                           mxdi_cpu_images(f, p->blocked));
 }
 
-static void pack_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void pack_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                     unsigned thread)
 {
     const struct pack *const  p = op;
     const mxdi_blocked *const l = &f->tensor[p->blocked].l;
-    const int64_t             n = mxdi_cpu_images(f, p->blocked), b = (int64_t)begin, e = (int64_t)end;
-    const void *const         x = f->ptr[p->x];
-    void *const               y = f->ptr[p->y];
+    const int64_t     n = mxdi_cpu_images(f, p->blocked), b = (int64_t)begin, e = (int64_t)end;
+    const void *const x = f->ptr[p->x];
+    void *const       y = f->ptr[p->y];
     (void)thread;
     switch (p->mode) {
     case PACK_QUANTIZE:
@@ -60,10 +69,12 @@ static void pack_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size
 
 static const mxdi_cpu_kind pack_kind = { pack_tasks, pack_run, NULL };
 
-mxd_status mxdi_cpu_emit_pack(mxdi_cpu_plan *p, uint32_t y, uint32_t x, const mxdi_quantize_u8_params *q, mxd_error *err)
+mxd_status mxdi_cpu_emit_pack(mxdi_cpu_plan *p, uint32_t y, uint32_t x,
+                              const mxdi_quantize_u8_params *q, mxd_error *err)
 {
-    static const char *const family[] = { "quantize_pack", "pack_f32", "pack_u8", "unpack_dequantize", "unpack_f32", "unpack_u8" };
-    struct pack *const           op = MXDI_CPU_NEW_OP(p, struct pack);
+    static const char *const     family[] = { "quantize_pack",     "pack_f32",   "pack_u8",
+                                              "unpack_dequantize", "unpack_f32", "unpack_u8" };
+    struct pack *const           op       = MXDI_CPU_NEW_OP(p, struct pack);
     const mxdi_cpu_tensor *const tx = &p->program->tensor[x], *const ty = &p->program->tensor[y];
     if (!op)
         return mxdi_nomem(err);
@@ -74,12 +85,23 @@ mxd_status mxdi_cpu_emit_pack(mxdi_cpu_plan *p, uint32_t y, uint32_t x, const mx
     op->flip    = tx->flip ^ ty->flip;
     if (q)
         op->q = *q;
-    const bool bytes = (ty->blocked ? tx : ty)->dtype == MXD_U8;
-    op->mode         = ty->blocked ? (q ? PACK_QUANTIZE : bytes ? PACK_U8 : PACK_F32)
-                                   : (q ? UNPACK_DEQUANTIZE : bytes ? UNPACK_U8 : UNPACK_F32);
-    const mxdi_cpu_emission e = { .kind = &pack_kind, .op = op, .in = &x, .n_in = 1, .out = &y, .n_out = 1,
-                                  .anonymous = q == NULL, .computed = q || bytes ? "u8" : "f32",
-                                  .kernel = mxdi_cpu_kernel_name(p, family[op->mode], op->k->name) };
+    const bool bytes          = (ty->blocked ? tx : ty)->dtype == MXD_U8;
+    op->mode                  = ty->blocked ? (q       ? PACK_QUANTIZE
+                                               : bytes ? PACK_U8
+                                                       : PACK_F32)
+                                            : (q       ? UNPACK_DEQUANTIZE
+                                               : bytes ? UNPACK_U8
+                                                       : UNPACK_F32);
+    const mxdi_cpu_emission e = { .kind      = &pack_kind,
+                                  .op        = op,
+                                  .in        = &x,
+                                  .n_in      = 1,
+                                  .out       = &y,
+                                  .n_out     = 1,
+                                  .anonymous = q == NULL,
+                                  .computed  = q || bytes ? "u8" : "f32",
+                                  .kernel =
+                                      mxdi_cpu_kernel_name(p, family[op->mode], op->k->name) };
     return e.kernel ? mxdi_cpu_emit(p, &e, err) : mxdi_nomem(err);
 }
 
@@ -130,7 +152,8 @@ static void copy_piece(const struct copy *c, uint8_t *y, const uint8_t *x, size_
     }
 }
 
-static void copy_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void copy_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                     unsigned thread)
 {
     const struct copy *const c = op;
     const mxdi_cpu_spans     s = copy_spans(c, f);
@@ -143,15 +166,23 @@ static void copy_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size
 
 static const mxdi_cpu_kind copy_kind = { copy_tasks, copy_run, NULL };
 
-static mxd_status emit_copy(mxdi_cpu_plan *p, uint32_t y, uint32_t x, copy_mode mode, uint8_t flip, mxd_error *err)
+static mxd_status emit_copy(mxdi_cpu_plan *p, uint32_t y, uint32_t x, copy_mode mode, uint8_t flip,
+                            mxd_error *err)
 {
     struct copy *const op = MXDI_CPU_NEW_OP(p, struct copy);
     if (!op)
         return mxdi_nomem(err);
     const size_t size = mxd_dtype_bits(p->program->tensor[y].dtype) / 8;
-    *op               = (struct copy){ mode == COPY_BYTES && flip ? COPY_FLIP : mode, x, y, flip, size };
-    const mxdi_cpu_emission e = { .kind = &copy_kind, .op = op, .in = &x, .n_in = 1, .out = &y, .n_out = 1,
-                                  .anonymous = true, .kernel = "copy", .computed = "copy" };
+    *op = (struct copy){ mode == COPY_BYTES && flip ? COPY_FLIP : mode, x, y, flip, size };
+    const mxdi_cpu_emission e = { .kind      = &copy_kind,
+                                  .op        = op,
+                                  .in        = &x,
+                                  .n_in      = 1,
+                                  .out       = &y,
+                                  .n_out     = 1,
+                                  .anonymous = true,
+                                  .kernel    = "copy",
+                                  .computed  = "copy" };
     return mxdi_cpu_emit(p, &e, err);
 }
 
@@ -163,12 +194,18 @@ static bool four_bits(mxd_dtype d)
 }
 
 /* A tensor of bytes that the caller or the part holds, as it holds them. */
-static mxd_status outside(uint32_t *out, mxdi_cpu_plan *p, uint32_t value, mxdi_cpu_home home, uint32_t index, mxd_error *err)
+static mxd_status outside(uint32_t *out, mxdi_cpu_plan *p, uint32_t value, mxdi_cpu_home home,
+                          uint32_t index, mxd_error *err)
 {
     const mxd_value *const v = &p->g->value[value];
-    mxdi_cpu_tensor        t = { .dtype = mxdi_cpu_stored(v->dtype), .rank = v->rank, .scaled = v->batch_axis == 0,
-                                 .home = home, .index = index, .data = v->data, .root = MXD_NO_VALUE,
-                                 .flip = v->dtype == MXD_S8 ? 0x80 : 0 };
+    mxdi_cpu_tensor        t = { .dtype  = mxdi_cpu_stored(v->dtype),
+                                 .rank   = v->rank,
+                                 .scaled = v->batch_axis == 0,
+                                 .home   = home,
+                                 .index  = index,
+                                 .data   = v->data,
+                                 .root   = MXD_NO_VALUE,
+                                 .flip   = v->dtype == MXD_S8 ? 0x80 : 0 };
     memcpy(t.dim, v->dim, sizeof(t.dim));
     return mxdi_cpu_add_tensor(out, p, &t, err);
 }
@@ -183,21 +220,25 @@ static mxd_status settle(uint32_t *t, mxdi_cpu_plan *p, uint32_t value, mxd_erro
 {
     const mxdi_cpu_tensor *const x     = &p->program->tensor[*t];
     const mxd_dtype              dtype = p->g->value[value].dtype;
-    const bool                   raw4  = four_bits(dtype) && (x->home == MXDI_CPU_INPUT || (x->home == MXDI_CPU_CONSTANT && x->bytes == 0));
+    const bool                   raw4  = four_bits(dtype) && (x->home == MXDI_CPU_INPUT ||
+                                           (x->home == MXDI_CPU_CONSTANT && x->bytes == 0));
     if (!x->flip && !raw4)
         return MXD_OK;
     const uint32_t from = *t;
     MXD_TRY(mxdi_cpu_make_plain(t, p, value, false, err));
-    return emit_copy(p, *t, from, raw4 ? COPY_WIDEN4 : COPY_BYTES, mxdi_cpu_shift(dtype) ? 0x80 : 0, err);
+    return emit_copy(p, *t, from, raw4 ? COPY_WIDEN4 : COPY_BYTES, mxdi_cpu_shift(dtype) ? 0x80 : 0,
+                     err);
 }
 
 static bool one_pixel(const mxd_value *v)
 {
-    return mxdi_cpu_can_block(v) && (v->rank == 2 || (v->dim[2] == 1 && (v->rank == 3 || v->dim[3] == 1)));
+    return mxdi_cpu_can_block(v) &&
+           (v->rank == 2 || (v->dim[2] == 1 && (v->rank == 3 || v->dim[3] == 1)));
 }
 
 /* Plain name for a tensor of the same bytes. */
-static mxd_status rename_plain(uint32_t *out, mxdi_cpu_plan *p, uint32_t of, uint32_t value, mxd_error *err)
+static mxd_status rename_plain(uint32_t *out, mxdi_cpu_plan *p, uint32_t of, uint32_t value,
+                               mxd_error *err)
 {
     const mxd_value *const v = &p->g->value[value];
     MXD_TRY(mxdi_cpu_alias(out, p, of, err));
@@ -245,14 +286,16 @@ mxd_status mxdi_cpu_own(uint32_t *tensor, mxdi_cpu_plan *p, uint32_t value, mxd_
 
 /* ---- blocked ---- */
 
-/* The value's blocked tensor under the shape that it is a reshape of, if the layouts are the same. */
+/* The value's blocked tensor under the shape that it is a reshape of, if the layouts are the same.
+ */
 static uint32_t blocked_behind(const mxdi_cpu_plan *p, uint32_t value)
 {
     const uint32_t of = p->value[value].reshape_of;
     if (p->value[value].plain != MXD_NO_VALUE || of == MXD_NO_VALUE || !mxdi_cpu_is_blocked(p, of))
         return MXD_NO_VALUE;
     const mxd_value *const a = &p->g->value[value], *const b = &p->g->value[of];
-    const bool same = one_pixel(a) && one_pixel(b) && a->dim[0] == b->dim[0] && a->dim[1] == b->dim[1] && a->batch_axis == b->batch_axis;
+    const bool same = one_pixel(a) && one_pixel(b) && a->dim[0] == b->dim[0] &&
+                      a->dim[1] == b->dim[1] && a->batch_axis == b->batch_axis;
     return same ? of : MXD_NO_VALUE;
 }
 
@@ -262,7 +305,8 @@ bool mxdi_cpu_is_blocked(const mxdi_cpu_plan *p, uint32_t value)
 }
 
 /* Blocked name for one pixel's plain bytes. */
-static mxd_status rename_blocked(uint32_t *out, mxdi_cpu_plan *p, uint32_t plain, uint32_t value, mxd_error *err)
+static mxd_status rename_blocked(uint32_t *out, mxdi_cpu_plan *p, uint32_t plain, uint32_t value,
+                                 mxd_error *err)
 {
     const mxd_value *const v = &p->g->value[value];
     mxdi_blocked           l;
@@ -275,7 +319,8 @@ static mxd_status rename_blocked(uint32_t *out, mxdi_cpu_plan *p, uint32_t plain
     t->images                = v->dim[0];
     t->scaled                = v->batch_axis == 0;
     const int64_t blocks     = (t->images + l.block - 1) / l.block;
-    return mxdi_cpu_reserve(p, *out, (size_t)(blocks * l.block_stride) * (mxd_dtype_bits(t->dtype) / 8), err);
+    return mxdi_cpu_reserve(
+        p, *out, (size_t)(blocks * l.block_stride) * (mxd_dtype_bits(t->dtype) / 8), err);
 }
 
 mxd_status mxdi_cpu_get_blocked(uint32_t *out, mxdi_cpu_plan *p, uint32_t value, mxd_error *err)
@@ -307,9 +352,9 @@ mxd_status mxdi_cpu_get_blocked(uint32_t *out, mxdi_cpu_plan *p, uint32_t value,
 
 static mxd_status deliver(mxdi_cpu_plan *p, uint32_t k, mxd_error *err)
 {
-    const uint32_t               value = p->g->output[k];
-    const mxd_value *const       v     = &p->g->value[value];
-    const mxdi_cpu_state *const  s     = &p->value[value];
+    const uint32_t              value = p->g->output[k];
+    const mxd_value *const      v     = &p->g->value[value];
+    const mxdi_cpu_state *const s     = &p->value[value];
     if (s->plain != MXD_NO_VALUE) {
         const mxdi_cpu_tensor *const t = &p->program->tensor[s->plain];
         if (t->home == MXDI_CPU_OUTPUT && t->index == k)
@@ -317,13 +362,15 @@ static mxd_status deliver(mxdi_cpu_plan *p, uint32_t k, mxd_error *err)
     }
     uint32_t y, x;
     MXD_TRY(outside(&y, p, value, MXDI_CPU_OUTPUT, k, err));
-    if (s->plain == MXD_NO_VALUE && s->blocked != MXD_NO_VALUE && !one_pixel(v) && !four_bits(v->dtype))
+    if (s->plain == MXD_NO_VALUE && s->blocked != MXD_NO_VALUE && !one_pixel(v) &&
+        !four_bits(v->dtype))
         return mxdi_cpu_emit_pack(p, y, s->blocked, NULL, err);
     MXD_TRY(mxdi_cpu_get_plain(&x, p, value, err));
     const mxdi_cpu_tensor *const t = &p->program->tensor[x];
     if (t->home == MXDI_CPU_OUTPUT && t->index == k) /* unpacked there on the way */
         return MXD_OK;
-    return emit_copy(p, y, x, four_bits(v->dtype) ? COPY_NARROW4 : COPY_BYTES, p->program->tensor[y].flip, err);
+    return emit_copy(p, y, x, four_bits(v->dtype) ? COPY_NARROW4 : COPY_BYTES,
+                     p->program->tensor[y].flip, err);
 }
 
 mxd_status mxdi_cpu_deliver(mxdi_cpu_plan *p, mxd_error *err)

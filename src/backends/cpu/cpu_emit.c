@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Element-wise steps. Tensors of one layout are walked as runs of elements, lanes between pixels included; only
- * broadcasting looks at shapes. */
+ * Element-wise steps. Tensors of one layout are walked as runs of elements, lanes between pixels
+ * included; only broadcasting looks at shapes. */
 #include "backends/cpu/cpu_emit.h"
 
 #include "base/dtype.h"
@@ -13,9 +13,9 @@ enum { GRAIN = 8192 };
 
 mxd_status mxdi_cpu_temporary(uint32_t *out, mxdi_cpu_plan *p, uint32_t like, mxd_error *err)
 {
-    mxdi_cpu_tensor      t     = p->program->tensor[like];
-    const mxdi_blocked   l     = t.l;
-    int64_t              count = 1;
+    mxdi_cpu_tensor    t     = p->program->tensor[like];
+    const mxdi_blocked l     = t.l;
+    int64_t            count = 1;
     if (t.blocked)
         count = (t.images + l.block - 1) / l.block * l.block_stride;
     else if (!mxdi_shape_count(&count, t.dim, t.rank))
@@ -40,10 +40,23 @@ struct each {
     uint32_t y, a, b; /* b MXD_NO_VALUE: none */
     uint8_t  y_size, a_size;
     union {
-        struct { mxdi_unary_fn fn; mxdi_unary_params params; } unary;
-        struct { mxdi_binary_fn fn; mxdi_binary_fixed fixed; float value; } binary;
-        struct { const mxdi_quantize_u8 *k; mxdi_quantize_u8_params params; } quantize;
-        struct { const mxdi_lookup8 *k; uint8_t table[256]; } lookup;
+        struct {
+            mxdi_unary_fn     fn;
+            mxdi_unary_params params;
+        } unary;
+        struct {
+            mxdi_binary_fn    fn;
+            mxdi_binary_fixed fixed;
+            float             value;
+        } binary;
+        struct {
+            const mxdi_quantize_u8 *k;
+            mxdi_quantize_u8_params params;
+        } quantize;
+        struct {
+            const mxdi_lookup8 *k;
+            uint8_t             table[256];
+        } lookup;
         void (*round)(float *y, const float *x, size_t n);
     } u;
 };
@@ -62,32 +75,42 @@ static size_t each_tasks(const void *op, const mxdi_cpu_frame *f)
     return mxdi_cpu_pieces(&s[0], GRAIN);
 }
 
-static void each_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void each_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                     unsigned thread)
 {
     const struct each *const e = op;
     mxdi_cpu_spans           s[3];
     each_spans(s, e, f);
     (void)thread;
     for (size_t i = begin; i < end; i++) {
-        const mxdi_cpu_piece y = mxdi_cpu_piece_at(&s[0], GRAIN, i), a = mxdi_cpu_piece_at(&s[1], GRAIN, i);
-        const void          *b = NULL;
+        const mxdi_cpu_piece y = mxdi_cpu_piece_at(&s[0], GRAIN, i),
+                             a = mxdi_cpu_piece_at(&s[1], GRAIN, i);
+        const void *b          = NULL;
         if (e->b != MXD_NO_VALUE)
             b = (const uint8_t *)f->ptr[e->b] + mxdi_cpu_piece_at(&s[2], GRAIN, i).at * e->a_size;
-        e->fn(e, (uint8_t *)f->ptr[e->y] + y.at * e->y_size, (const uint8_t *)f->ptr[e->a] + a.at * e->a_size, b, (size_t)y.n);
+        e->fn(e, (uint8_t *)f->ptr[e->y] + y.at * e->y_size,
+              (const uint8_t *)f->ptr[e->a] + a.at * e->a_size, b, (size_t)y.n);
     }
 }
 
 static const mxdi_cpu_kind each_kind = { each_tasks, each_run, NULL };
 
 /* `family` and `variant` name the kernel. */
-static mxd_status emit_each(mxdi_cpu_plan *p, struct each *op, const char *family, const char *variant, mxd_error *err)
+static mxd_status emit_each(mxdi_cpu_plan *p, struct each *op, const char *family,
+                            const char *variant, mxd_error *err)
 {
-    op->y_size = (uint8_t)(mxd_dtype_bits(p->program->tensor[op->y].dtype) / 8);
-    op->a_size = (uint8_t)(mxd_dtype_bits(p->program->tensor[op->a].dtype) / 8);
+    op->y_size                   = (uint8_t)(mxd_dtype_bits(p->program->tensor[op->y].dtype) / 8);
+    op->a_size                   = (uint8_t)(mxd_dtype_bits(p->program->tensor[op->a].dtype) / 8);
     const uint32_t          in[] = { op->a, op->b };
-    const mxdi_cpu_emission e    = { .kind = &each_kind, .op = op, .in = in, .n_in = op->b == MXD_NO_VALUE ? 1 : 2, .out = &op->y,
-                                     .n_out = 1, .in_place = op->y_size == op->a_size, .computed = op->a_size == 1 ? "u8" : "f32",
-                                     .kernel = mxdi_cpu_kernel_name(p, family, variant) };
+    const mxdi_cpu_emission e    = { .kind     = &each_kind,
+                                     .op       = op,
+                                     .in       = in,
+                                     .n_in     = op->b == MXD_NO_VALUE ? 1 : 2,
+                                     .out      = &op->y,
+                                     .n_out    = 1,
+                                     .in_place = op->y_size == op->a_size,
+                                     .computed = op->a_size == 1 ? "u8" : "f32",
+                                     .kernel   = mxdi_cpu_kernel_name(p, family, variant) };
     return e.kernel ? mxdi_cpu_emit(p, &e, err) : mxdi_nomem(err);
 }
 
@@ -109,7 +132,8 @@ static void each_unary(const struct each *e, void *y, const void *a, const void 
     e->u.unary.fn(y, a, n, &e->u.unary.params);
 }
 
-mxd_status mxdi_cpu_emit_unary(mxdi_cpu_plan *p, uint32_t y, uint32_t x, mxdi_unary_op f, const mxdi_unary_params *params, mxd_error *err)
+mxd_status mxdi_cpu_emit_unary(mxdi_cpu_plan *p, uint32_t y, uint32_t x, mxdi_unary_op f,
+                               const mxdi_unary_params *params, mxd_error *err)
 {
     static const char *const name[] = {
 #define MXD_UNARY(NAME, lower, ulp) #lower,
@@ -132,7 +156,8 @@ static void each_round(const struct each *e, void *y, const void *a, const void 
     e->u.round(y, a, n);
 }
 
-mxd_status mxdi_cpu_emit_round(mxdi_cpu_plan *p, uint32_t y, uint32_t x, mxd_dtype to, mxd_error *err)
+mxd_status mxdi_cpu_emit_round(mxdi_cpu_plan *p, uint32_t y, uint32_t x, mxd_dtype to,
+                               mxd_error *err)
 {
     const mxdi_round_half *const k  = mxdi_round_half_select(p->program->isa);
     struct each *const           op = new_each(p, each_round, y, x, MXD_NO_VALUE);
@@ -154,22 +179,27 @@ static void each_dequantize(const struct each *e, void *y, const void *a, const 
     e->u.quantize.k->dequantize(y, a, n, &e->u.quantize.params);
 }
 
-static mxd_status emit_quantizer(mxdi_cpu_plan *p, uint32_t y, uint32_t x, const mxdi_quantize_u8_params *q, bool to_float, mxd_error *err)
+static mxd_status emit_quantizer(mxdi_cpu_plan *p, uint32_t y, uint32_t x,
+                                 const mxdi_quantize_u8_params *q, bool to_float, mxd_error *err)
 {
-    struct each *const op = new_each(p, to_float ? each_dequantize : each_quantize, y, x, MXD_NO_VALUE);
+    struct each *const op =
+        new_each(p, to_float ? each_dequantize : each_quantize, y, x, MXD_NO_VALUE);
     if (!op)
         return mxdi_nomem(err);
     op->u.quantize.k      = mxdi_quantize_u8_select(p->program->isa);
     op->u.quantize.params = *q;
-    return emit_each(p, op, to_float ? "dequantize_u8" : "quantize_u8", op->u.quantize.k->name, err);
+    return emit_each(p, op, to_float ? "dequantize_u8" : "quantize_u8", op->u.quantize.k->name,
+                     err);
 }
 
-mxd_status mxdi_cpu_emit_quantize(mxdi_cpu_plan *p, uint32_t y, uint32_t x, const mxdi_quantize_u8_params *q, mxd_error *err)
+mxd_status mxdi_cpu_emit_quantize(mxdi_cpu_plan *p, uint32_t y, uint32_t x,
+                                  const mxdi_quantize_u8_params *q, mxd_error *err)
 {
     return emit_quantizer(p, y, x, q, false, err);
 }
 
-mxd_status mxdi_cpu_emit_dequantize(mxdi_cpu_plan *p, uint32_t y, uint32_t x, const mxdi_quantize_u8_params *q, mxd_error *err)
+mxd_status mxdi_cpu_emit_dequantize(mxdi_cpu_plan *p, uint32_t y, uint32_t x,
+                                    const mxdi_quantize_u8_params *q, mxd_error *err)
 {
     return emit_quantizer(p, y, x, q, true, err);
 }
@@ -180,7 +210,8 @@ static void each_lookup8(const struct each *e, void *y, const void *a, const voi
     e->u.lookup.k->lookup(y, a, n, e->u.lookup.table);
 }
 
-mxd_status mxdi_cpu_emit_lookup8(mxdi_cpu_plan *p, uint32_t y, uint32_t x, const uint8_t table[256], mxd_error *err)
+mxd_status mxdi_cpu_emit_lookup8(mxdi_cpu_plan *p, uint32_t y, uint32_t x, const uint8_t table[256],
+                                 mxd_error *err)
 {
     struct each *const op = new_each(p, each_lookup8, y, x, MXD_NO_VALUE);
     if (!op)
@@ -207,10 +238,12 @@ static void each_fixed(const struct each *e, void *y, const void *a, const void 
 {
     (void)b;
     const float *const v = &e->u.binary.value;
-    e->u.binary.fn(y, e->u.binary.fixed == MXDI_FIXED_A ? v : a, e->u.binary.fixed == MXDI_FIXED_A ? a : v, n, e->u.binary.fixed);
+    e->u.binary.fn(y, e->u.binary.fixed == MXDI_FIXED_A ? v : a,
+                   e->u.binary.fixed == MXDI_FIXED_A ? a : v, n, e->u.binary.fixed);
 }
 
-mxd_status mxdi_cpu_emit_binary(mxdi_cpu_plan *p, uint32_t y, uint32_t a, uint32_t b, mxdi_binary_op f, mxd_error *err)
+mxd_status mxdi_cpu_emit_binary(mxdi_cpu_plan *p, uint32_t y, uint32_t a, uint32_t b,
+                                mxdi_binary_op f, mxd_error *err)
 {
     const mxdi_binary_f32 *const k  = mxdi_binary_f32_select(p->program->isa);
     struct each *const           op = new_each(p, each_binary, y, a, b);
@@ -220,8 +253,8 @@ mxd_status mxdi_cpu_emit_binary(mxdi_cpu_plan *p, uint32_t y, uint32_t a, uint32
     return emit_each(p, op, binary_name[f], k->name, err);
 }
 
-mxd_status mxdi_cpu_emit_fixed(mxdi_cpu_plan *p, uint32_t y, uint32_t x, float value, mxdi_binary_op f, mxdi_binary_fixed fixed,
-                               mxd_error *err)
+mxd_status mxdi_cpu_emit_fixed(mxdi_cpu_plan *p, uint32_t y, uint32_t x, float value,
+                               mxdi_binary_op f, mxdi_binary_fixed fixed, mxd_error *err)
 {
     const mxdi_binary_f32 *const k  = mxdi_binary_f32_select(p->program->isa);
     struct each *const           op = new_each(p, each_fixed, y, x, MXD_NO_VALUE);
@@ -261,9 +294,10 @@ static size_t broadcast_tasks(const void *op, const mxdi_cpu_frame *f)
     return b->rank == 0 ? 1 : (size_t)(k == 0 ? n0 : b->dim[k]);
 }
 
-static void broadcast_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void broadcast_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                          unsigned thread)
 {
-    const struct broadcast *const b = op;
+    const struct broadcast *const b                     = op;
     int64_t                       dim[MXD_MAX_RANK + 1] = { 0 };
     int64_t                       y = 0, x = 0, z = 0;
     (void)thread;
@@ -276,37 +310,41 @@ static void broadcast_run(const void *op, const mxdi_cpu_frame *f, size_t begin,
         x               = (int64_t)begin * b->as[k];
         z               = (int64_t)begin * b->bs[k];
     }
-    mxdi_binary_f32_broadcast(b->k, b->f, (float *)f->ptr[b->y] + y, (const float *)f->ptr[b->a] + x, (const float *)f->ptr[b->b] + z,
+    mxdi_binary_f32_broadcast(b->k, b->f, (float *)f->ptr[b->y] + y,
+                              (const float *)f->ptr[b->a] + x, (const float *)f->ptr[b->b] + z,
                               b->rank, dim, b->ys, b->as, b->bs);
 }
 
 static const mxdi_cpu_kind broadcast_kind = { broadcast_tasks, broadcast_run, NULL };
 
-static void aligned_strides(int64_t *out, const mxd_value *v, const mxd_value *y)
-{
-    int64_t stride = 1;
-    for (int32_t k = y->rank - 1, d = v->rank - 1; k >= 0; k--, d--) {
-        const int64_t dim = d >= 0 ? v->dim[d] : 1;
-        out[k]            = dim == 1 ? 0 : stride;
-        stride *= dim;
-    }
-}
-
-mxd_status mxdi_cpu_emit_broadcast(mxdi_cpu_plan *p, uint32_t y, uint32_t a, uint32_t b, const mxd_value *vy, const mxd_value *va,
-                                   const mxd_value *vb, mxdi_binary_op f, mxd_error *err)
+mxd_status mxdi_cpu_emit_broadcast(mxdi_cpu_plan *p, uint32_t y, uint32_t a, uint32_t b,
+                                   const mxd_value *vy, const mxd_value *va, const mxd_value *vb,
+                                   mxdi_binary_op f, mxd_error *err)
 {
     struct broadcast *const op = MXDI_CPU_NEW_OP(p, struct broadcast);
     if (!op)
         return mxdi_nomem(err);
-    *op = (struct broadcast){ .k = mxdi_binary_f32_select(p->program->isa), .f = f, .y = y, .a = a, .b = b, .rank = vy->rank,
+    *op = (struct broadcast){ .k     = mxdi_binary_f32_select(p->program->isa),
+                              .f     = f,
+                              .y     = y,
+                              .a     = a,
+                              .b     = b,
+                              .rank  = vy->rank,
                               .grows = vy->batch_axis == 0 };
     memcpy(op->dim, vy->dim, sizeof(op->dim));
-    aligned_strides(op->ys, vy, vy);
-    aligned_strides(op->as, va, vy);
-    aligned_strides(op->bs, vb, vy);
+    mxdi_cpu_broadcast_strides(op->ys, vy, vy);
+    mxdi_cpu_broadcast_strides(op->as, va, vy);
+    mxdi_cpu_broadcast_strides(op->bs, vb, vy);
     const uint32_t          in[] = { a, b };
-    const mxdi_cpu_emission e    = { .kind = &broadcast_kind, .op = op, .in = in, .n_in = 2, .out = &y, .n_out = 1,
-                                     .in_place = true, .computed = "f32", .kernel = mxdi_cpu_kernel_name(p, binary_name[f], op->k->name) };
+    const mxdi_cpu_emission e    = { .kind     = &broadcast_kind,
+                                     .op       = op,
+                                     .in       = in,
+                                     .n_in     = 2,
+                                     .out      = &y,
+                                     .n_out    = 1,
+                                     .in_place = true,
+                                     .computed = "f32",
+                                     .kernel = mxdi_cpu_kernel_name(p, binary_name[f], op->k->name) };
     return e.kernel ? mxdi_cpu_emit(p, &e, err) : mxdi_nomem(err);
 }
 

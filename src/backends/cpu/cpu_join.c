@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Concat of channels without copying: an input that a convolution makes for it alone is written where the Concat's output
- * wants it, a range of channels of a larger pitch. Other inputs are copied by the Concat itself. */
+ * Concat of channels without copying: an input that a convolution makes for it alone is written
+ * where the Concat's output wants it, a range of channels of a larger pitch. Other inputs are
+ * copied by the Concat itself. */
 #include "backends/cpu/cpu_plan.h"
 
 enum { PANEL = 64 }; /* float kernels write whole panels of channels, of so many at most */
@@ -14,7 +15,8 @@ static bool writes_exactly(const mxd_graph_view *g, const mxd_node *n)
         return false;
     if (mxdi_cpu_has_in(n, integer ? 5 : 3)) /* a residual has the layout of its own value */
         return false;
-    return integer || (mxdi_cpu_out(g, n, 0)->dim[1] % PANEL == 0 && strcmp(mxd_node_string(n, "compute", "f32"), "f16") != 0);
+    return integer || (mxdi_cpu_out(g, n, 0)->dim[1] % PANEL == 0 &&
+                       strcmp(mxd_node_string(n, "compute", "f32"), "f16") != 0);
 }
 
 static const mxd_node *producer_of(const mxd_graph_view *g, uint32_t value, const mxd_node *before)
@@ -38,7 +40,8 @@ static void plan_join(mxdi_cpu_plan *p, const mxd_node *n)
     for (uint32_t k = 0; k < n->n_in; k++) {
         mxdi_cpu_state *const s    = &p->value[n->in[k]];
         const mxd_node *const from = producer_of(p->g, n->in[k], n);
-        if (from && s->n_uses == 1 && s->output == MXD_NO_VALUE && s->inside == MXD_NO_VALUE && writes_exactly(p->g, from)) {
+        if (from && s->n_uses == 1 && s->output == MXD_NO_VALUE && s->inside == MXD_NO_VALUE &&
+            writes_exactly(p->g, from)) {
             s->inside        = n->out[0];
             s->first_channel = first;
         }

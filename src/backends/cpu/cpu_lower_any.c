@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Plain loops for what is rare: arithmetic, comparison and logic on integers and bools (of f32: comparison), one element
- * after the other, broadcast. Integers wrap to their type; dividing truncates. */
+ * Plain loops for what is rare: arithmetic, comparison and logic on integers and bools (of f32:
+ * comparison), one element after the other, broadcast. Integers wrap to their type; dividing
+ * truncates. */
 #include "backends/cpu/cpu_lower.h"
 #include "base/dtype.h"
 
@@ -76,11 +77,26 @@ static bool one_of(int64_t *out, int64_t a, int64_t b)
     return true;
 }
 
-static bool equal(double a, double b) { return a == b; }
-static bool greater(double a, double b) { return a > b; }
-static bool greater_equal(double a, double b) { return a >= b; }
-static bool less(double a, double b) { return a < b; }
-static bool less_equal(double a, double b) { return a <= b; }
+static bool equal(double a, double b)
+{
+    return a == b;
+}
+static bool greater(double a, double b)
+{
+    return a > b;
+}
+static bool greater_equal(double a, double b)
+{
+    return a >= b;
+}
+static bool less(double a, double b)
+{
+    return a < b;
+}
+static bool less_equal(double a, double b)
+{
+    return a <= b;
+}
 
 static bool is_equal(int64_t *out, int64_t a, int64_t b)
 {
@@ -162,14 +178,15 @@ static const struct function *function_of(const mxd_node *n)
 
 struct any {
     whole_fn  whole;
-    real_fn   real;   /* NULL: whole is used */
+    real_fn   real;    /* NULL: whole is used */
     uint32_t  y, a, b; /* b MXD_NO_VALUE: 0 */
     mxd_dtype in, out; /* as stored */
     int32_t   in_shift, out_shift, rank;
     int64_t   dim[MXD_MAX_RANK], as[MXD_MAX_RANK], bs[MXD_MAX_RANK];
 };
 
-/* The element offsets of element i of y in a and b. A batch below the largest changes the first axis alone. */
+/* The element offsets of element i of y in a and b. A batch below the largest changes the first
+ * axis alone. */
 static void locate(const struct any *e, int64_t i, int64_t *a, int64_t *b)
 {
     *a = *b = 0;
@@ -180,11 +197,12 @@ static void locate(const struct any *e, int64_t i, int64_t *a, int64_t *b)
     }
 }
 
-static void any_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void any_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                    unsigned thread)
 {
     const struct any *const e = op;
     const int64_t           n = mxdi_cpu_elements(f, e->y);
-    const void *const       x = f->ptr[e->a], *const z = e->b == MXD_NO_VALUE ? NULL : f->ptr[e->b];
+    const void *const x = f->ptr[e->a], *const z = e->b == MXD_NO_VALUE ? NULL : f->ptr[e->b];
     (void)begin;
     (void)end;
     (void)thread;
@@ -193,7 +211,8 @@ static void any_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_
         locate(e, i, &a, &b);
         if (e->real) {
             v = e->real(mxdi_load_f64(x, e->in, a), mxdi_load_f64(z, e->in, b));
-        } else if (!e->whole(&v, mxdi_load_s64(x, e->in, a) - e->in_shift, z ? mxdi_load_s64(z, e->in, b) - e->in_shift : 0)) {
+        } else if (!e->whole(&v, mxdi_load_s64(x, e->in, a) - e->in_shift,
+                             z ? mxdi_load_s64(z, e->in, b) - e->in_shift : 0)) {
             atomic_store_explicit(f->fault, true, memory_order_relaxed);
             return;
         }
@@ -203,38 +222,40 @@ static void any_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_
 
 static const mxdi_cpu_kind any_kind = { NULL, any_run, NULL };
 
-static void broadcast_strides(int64_t *out, const mxd_value *v, const mxd_value *y)
-{
-    int64_t stride = 1;
-    for (int32_t k = y->rank - 1, d = v->rank - 1; k >= 0; k--, d--) {
-        const int64_t dim = d >= 0 ? v->dim[d] : 1;
-        out[k]            = dim == 1 ? 0 : stride;
-        stride *= dim;
-    }
-}
-
 mxd_status mxdi_cpu_lower_any(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const struct function *const fn = function_of(n);
-    const mxd_value *const       a = mxdi_cpu_in(p->g, n, 0), *const y = mxdi_cpu_out(p->g, n, 0);
-    struct any *const            op = MXDI_CPU_NEW_OP(p, struct any);
+    const mxd_value *const a = mxdi_cpu_in(p->g, n, 0), *const y = mxdi_cpu_out(p->g, n, 0);
+    struct any *const op = MXDI_CPU_NEW_OP(p, struct any);
     if (!op)
         return mxdi_nomem(err);
-    *op = (struct any){ .whole = fn->whole, .real = a->dtype == MXD_F32 ? fn->real : NULL, .b = MXD_NO_VALUE,
-                        .in = mxdi_cpu_stored(a->dtype), .out = mxdi_cpu_stored(y->dtype), .in_shift = mxdi_cpu_shift(a->dtype),
-                        .out_shift = mxdi_cpu_shift(y->dtype), .rank = y->rank };
+    *op = (struct any){ .whole     = fn->whole,
+                        .real      = a->dtype == MXD_F32 ? fn->real : NULL,
+                        .b         = MXD_NO_VALUE,
+                        .in        = mxdi_cpu_stored(a->dtype),
+                        .out       = mxdi_cpu_stored(y->dtype),
+                        .in_shift  = mxdi_cpu_shift(a->dtype),
+                        .out_shift = mxdi_cpu_shift(y->dtype),
+                        .rank      = y->rank };
     memcpy(op->dim, y->dim, sizeof(op->dim));
-    broadcast_strides(op->as, a, y);
+    mxdi_cpu_broadcast_strides(op->as, a, y);
     MXD_TRY(mxdi_cpu_get_plain(&op->a, p, n->in[0], err));
     if (fn->operands == 2) {
-        broadcast_strides(op->bs, mxdi_cpu_in(p->g, n, 1), y);
+        mxdi_cpu_broadcast_strides(op->bs, mxdi_cpu_in(p->g, n, 1), y);
         MXD_TRY(mxdi_cpu_get_plain(&op->b, p, n->in[1], err));
     }
     MXD_TRY(mxdi_cpu_make_plain(&op->y, p, n->out[0], true, err));
     const uint32_t          in[] = { op->a, op->b };
-    const mxdi_cpu_emission e    = { .kind = &any_kind, .op = op, .in = in, .n_in = fn->operands, .out = &op->y, .n_out = 1,
-                                     .kernel = "elementwise", .computed = mxd_dtype_name(y->dtype), .ns = 10.0 * (double)mxdi_cpu_count(y),
-                                     .reason = "integers and bools go one by one" };
+    const mxdi_cpu_emission e    = { .kind     = &any_kind,
+                                     .op       = op,
+                                     .in       = in,
+                                     .n_in     = fn->operands,
+                                     .out      = &op->y,
+                                     .n_out    = 1,
+                                     .kernel   = "elementwise",
+                                     .computed = mxd_dtype_name(y->dtype),
+                                     .ns       = 10.0 * (double)mxdi_cpu_count(y),
+                                     .reason   = "integers and bools go one by one" };
     return mxdi_cpu_emit(p, &e, err);
 }
 
@@ -248,7 +269,8 @@ const char *mxdi_cpu_check_any(const mxd_graph_view *g, const mxd_node *n)
         return "no CPU kernel for this function of integers: runs in the reference interpreter";
     for (uint32_t k = 0; k < n->n_in; k++) {
         const mxd_dtype d = mxdi_cpu_in(g, n, k)->dtype;
-        if (d != mxdi_cpu_in(g, n, 0)->dtype || mxd_dtype_bits(d) < 8 || (mxdi_dtype_is_float(d) && (d != MXD_F32 || !fn->real)))
+        if (d != mxdi_cpu_in(g, n, 0)->dtype || mxd_dtype_bits(d) < 8 ||
+            (mxdi_dtype_is_float(d) && (d != MXD_F32 || !fn->real)))
             return "no CPU kernel for this function of this type: runs in the reference interpreter";
     }
     return NULL;

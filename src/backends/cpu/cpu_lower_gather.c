@@ -8,7 +8,13 @@
 /* ---- Gather ---- */
 
 /* y (outer, indices, inner) = x (outer, axis, inner) at the indices. */
-struct gather { uint32_t x, i, y; mxd_dtype index; int64_t outer, axis; size_t inner; bool grows; };
+struct gather {
+    uint32_t  x, i, y;
+    mxd_dtype index;
+    int64_t   outer, axis;
+    size_t    inner;
+    bool      grows;
+};
 
 static size_t gather_tasks(const void *op, const mxdi_cpu_frame *f)
 {
@@ -16,7 +22,8 @@ static size_t gather_tasks(const void *op, const mxdi_cpu_frame *f)
     return (size_t)(mxdi_cpu_grown(f, g->outer, g->grows) * mxdi_cpu_elements(f, g->i));
 }
 
-static void gather_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void gather_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                       unsigned thread)
 {
     const struct gather *const g = op;
     const size_t               n = (size_t)mxdi_cpu_elements(f, g->i);
@@ -29,29 +36,26 @@ static void gather_run(const void *op, const mxdi_cpu_frame *f, size_t begin, si
             return;
         }
         memcpy((uint8_t *)f->ptr[g->y] + t * g->inner,
-               (const uint8_t *)f->ptr[g->x] + (t / n * (size_t)g->axis + (size_t)k) * g->inner, g->inner);
+               (const uint8_t *)f->ptr[g->x] + (t / n * (size_t)g->axis + (size_t)k) * g->inner,
+               g->inner);
     }
 }
 
 static const mxdi_cpu_kind gather_kind = { gather_tasks, gather_run, NULL };
 
-static int32_t gather_axis(const mxd_node *n, const mxd_value *x)
-{
-    const int64_t axis = mxd_node_int(n, "axis", 0);
-    return (int32_t)(axis < 0 ? axis + x->rank : axis);
-}
-
 /* One constant index: a slice of one element, in x's layout, without its axis. */
 static mxd_status gather_one(mxdi_cpu_plan *p, const mxd_node *n, int64_t index, mxd_error *err)
 {
-    const mxd_value *const vx = mxdi_cpu_in(p->g, n, 0);
-    const int32_t          axis = gather_axis(n, vx), added = mxdi_cpu_in(p->g, n, 1)->rank;
+    const mxd_value *const vx   = mxdi_cpu_in(p->g, n, 0);
+    const int32_t          axis = mxdi_cpu_axis(n, vx, 0), added = mxdi_cpu_in(p->g, n, 1)->rank;
     const bool             blocked = axis > 0 && mxdi_cpu_is_blocked(p, n->in[0]);
     uint32_t               tx, ty;
     index = index < 0 ? index + vx->dim[axis] : index;
     if (index < 0 || index >= vx->dim[axis])
-        return mxdi_fail(err, MXD_E_RANGE, "index %lld is outside the axis of %lld", (long long)index, (long long)vx->dim[axis]);
-    MXD_TRY(blocked ? mxdi_cpu_get_blocked(&tx, p, n->in[0], err) : mxdi_cpu_get_plain(&tx, p, n->in[0], err));
+        return mxdi_fail(err, MXD_E_RANGE, "index %lld is outside the axis of %lld",
+                         (long long)index, (long long)vx->dim[axis]);
+    MXD_TRY(blocked ? mxdi_cpu_get_blocked(&tx, p, n->in[0], err)
+                    : mxdi_cpu_get_plain(&tx, p, n->in[0], err));
     MXD_TRY(mxdi_cpu_make_plain(&ty, p, n->out[0], true, err));
     mxdi_cpu_view       x = mxdi_cpu_view_of(p, tx, vx);
     const mxdi_cpu_view y = mxdi_cpu_view_of(p, ty, mxdi_cpu_out(p->g, n, 0));
@@ -72,13 +76,16 @@ static mxd_status gather_one(mxdi_cpu_plan *p, const mxd_node *n, int64_t index,
 mxd_status mxdi_cpu_lower_gather(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxd_value *const vx = mxdi_cpu_in(p->g, n, 0), *const vi = mxdi_cpu_in(p->g, n, 1);
-    const int32_t          axis = gather_axis(n, vx);
+    const int32_t axis = mxdi_cpu_axis(n, vx, 0);
     if (vi->data && mxdi_cpu_count(vi) == 1)
         return gather_one(p, n, mxdi_load_s64(vi->data, vi->dtype, 0), err);
     struct gather *const op = MXDI_CPU_NEW_OP(p, struct gather);
     if (!op)
         return mxdi_nomem(err);
-    *op = (struct gather){ .index = vi->dtype, .outer = 1, .axis = vx->dim[axis], .inner = mxd_dtype_bits(mxdi_cpu_stored(vx->dtype)) / 8,
+    *op = (struct gather){ .index = vi->dtype,
+                           .outer = 1,
+                           .axis  = vx->dim[axis],
+                           .inner = mxd_dtype_bits(mxdi_cpu_stored(vx->dtype)) / 8,
                            .grows = vx->batch_axis == 0 && axis > 0 };
     for (int32_t k = 0; k < vx->rank; k++) {
         if (k < axis)
@@ -90,15 +97,22 @@ mxd_status mxdi_cpu_lower_gather(mxdi_cpu_plan *p, const mxd_node *n, mxd_error 
     MXD_TRY(mxdi_cpu_get_plain(&op->i, p, n->in[1], err));
     MXD_TRY(mxdi_cpu_make_plain(&op->y, p, n->out[0], true, err));
     const uint32_t          in[] = { op->x, op->i };
-    const mxdi_cpu_emission e    = { .kind = &gather_kind, .op = op, .in = in, .n_in = 2, .out = &op->y, .n_out = 1, .kernel = "gather",
-                                     .computed = "copy", .ns = 5.0 * (double)op->outer * (double)mxdi_cpu_count(vi) };
+    const mxdi_cpu_emission e    = { .kind     = &gather_kind,
+                                     .op       = op,
+                                     .in       = in,
+                                     .n_in     = 2,
+                                     .out      = &op->y,
+                                     .n_out    = 1,
+                                     .kernel   = "gather",
+                                     .computed = "copy",
+                                     .ns = 5.0 * (double)op->outer * (double)mxdi_cpu_count(vi) };
     return mxdi_cpu_emit(p, &e, err);
 }
 
 const char *mxdi_cpu_check_gather(const mxd_graph_view *g, const mxd_node *n)
 {
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const i = mxdi_cpu_in(g, n, 1);
-    const char *const      why = mxdi_cpu_check_shapes(g, n);
+    const char *const why = mxdi_cpu_check_shapes(g, n);
     if (why)
         return why;
     if (mxdi_cpu_stored(x->dtype) == MXD_NONE || (i->dtype != MXD_S64 && i->dtype != MXD_S32))
@@ -106,12 +120,14 @@ const char *mxdi_cpu_check_gather(const mxd_graph_view *g, const mxd_node *n)
     if (x->batch_axis >= 0 && i->batch_axis >= 0 && g->max_batch > 1)
         return "picks by sample from a sample: runs in the reference interpreter";
     for (int64_t k = 0; i->data && k < mxdi_cpu_count(i); k++) {
-        const int64_t at = mxdi_load_s64(i->data, i->dtype, k), dim = x->dim[gather_axis(n, x)];
+        const int64_t at  = mxdi_load_s64(i->data, i->dtype, k),
+                      dim = x->dim[mxdi_cpu_axis(n, x, 0)];
         if (at < -dim || at >= dim)
             return "an index is outside its axis";
     }
-    const bool grown = x->batch_axis >= 0 && gather_axis(n, x) == x->batch_axis;
-    return grown && g->max_batch > 1 ? "picks among samples: runs in the reference interpreter" : NULL;
+    const bool grown = x->batch_axis >= 0 && mxdi_cpu_axis(n, x, 0) == x->batch_axis;
+    return grown && g->max_batch > 1 ? "picks among samples: runs in the reference interpreter"
+                                     : NULL;
 }
 
 /* ---- Where ---- */
@@ -125,7 +141,8 @@ struct where {
 };
 
 /* Elements of axis k on, at element offsets; y is written in order. */
-static uint8_t *where_axis(const struct where *w, const mxdi_cpu_frame *f, int32_t k, uint8_t *y, int64_t c, int64_t a, int64_t b)
+static uint8_t *where_axis(const struct where *w, const mxdi_cpu_frame *f, int32_t k, uint8_t *y,
+                           int64_t c, int64_t a, int64_t b)
 {
     if (k == w->rank) {
         const bool           first = ((const uint8_t *)f->ptr[w->c])[c] != 0;
@@ -139,7 +156,8 @@ static uint8_t *where_axis(const struct where *w, const mxdi_cpu_frame *f, int32
     return y;
 }
 
-static void where_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void where_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                      unsigned thread)
 {
     const struct where *const w = op;
     (void)begin;
@@ -150,34 +168,33 @@ static void where_run(const void *op, const mxdi_cpu_frame *f, size_t begin, siz
 
 static const mxdi_cpu_kind where_kind = { NULL, where_run, NULL };
 
-static void broadcast_strides(int64_t *out, const mxd_value *v, const mxd_value *y)
-{
-    int64_t stride = 1;
-    for (int32_t k = y->rank - 1, d = v->rank - 1; k >= 0; k--, d--) {
-        const int64_t dim = d >= 0 ? v->dim[d] : 1;
-        out[k]            = dim == 1 ? 0 : stride;
-        stride *= dim;
-    }
-}
-
 mxd_status mxdi_cpu_lower_where(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxd_value *const y  = mxdi_cpu_out(p->g, n, 0);
     struct where *const    op = MXDI_CPU_NEW_OP(p, struct where);
     if (!op)
         return mxdi_nomem(err);
-    *op = (struct where){ .size = mxd_dtype_bits(mxdi_cpu_stored(y->dtype)) / 8, .rank = y->rank, .grows = y->batch_axis == 0 };
+    *op = (struct where){ .size  = mxd_dtype_bits(mxdi_cpu_stored(y->dtype)) / 8,
+                          .rank  = y->rank,
+                          .grows = y->batch_axis == 0 };
     memcpy(op->dim, y->dim, sizeof(op->dim));
-    broadcast_strides(op->cs, mxdi_cpu_in(p->g, n, 0), y);
-    broadcast_strides(op->as, mxdi_cpu_in(p->g, n, 1), y);
-    broadcast_strides(op->bs, mxdi_cpu_in(p->g, n, 2), y);
+    mxdi_cpu_broadcast_strides(op->cs, mxdi_cpu_in(p->g, n, 0), y);
+    mxdi_cpu_broadcast_strides(op->as, mxdi_cpu_in(p->g, n, 1), y);
+    mxdi_cpu_broadcast_strides(op->bs, mxdi_cpu_in(p->g, n, 2), y);
     MXD_TRY(mxdi_cpu_get_plain(&op->c, p, n->in[0], err));
     MXD_TRY(mxdi_cpu_get_plain(&op->a, p, n->in[1], err));
     MXD_TRY(mxdi_cpu_get_plain(&op->b, p, n->in[2], err));
     MXD_TRY(mxdi_cpu_make_plain(&op->y, p, n->out[0], true, err));
     const uint32_t          in[] = { op->c, op->a, op->b };
-    const mxdi_cpu_emission e    = { .kind = &where_kind, .op = op, .in = in, .n_in = 3, .out = &op->y, .n_out = 1, .kernel = "where",
-                                     .computed = "copy", .ns = 3.0 * (double)mxdi_cpu_count(y) };
+    const mxdi_cpu_emission e    = { .kind     = &where_kind,
+                                     .op       = op,
+                                     .in       = in,
+                                     .n_in     = 3,
+                                     .out      = &op->y,
+                                     .n_out    = 1,
+                                     .kernel   = "where",
+                                     .computed = "copy",
+                                     .ns       = 3.0 * (double)mxdi_cpu_count(y) };
     return mxdi_cpu_emit(p, &e, err);
 }
 
@@ -187,6 +204,8 @@ const char *mxdi_cpu_check_where(const mxd_graph_view *g, const mxd_node *n)
     if (why)
         return why;
     const mxd_dtype a = mxdi_cpu_in(g, n, 1)->dtype;
-    return mxdi_cpu_in(g, n, 0)->dtype == MXD_BOOL && a == mxdi_cpu_in(g, n, 2)->dtype && mxd_dtype_bits(a) >= 8
-               ? NULL : "no CPU kernel for Where of this type: runs in the reference interpreter";
+    return mxdi_cpu_in(g, n, 0)->dtype == MXD_BOOL && a == mxdi_cpu_in(g, n, 2)->dtype &&
+                   mxd_dtype_bits(a) >= 8
+               ? NULL
+               : "no CPU kernel for Where of this type: runs in the reference interpreter";
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ops that move elements. Reshapes are other names for the same memory and cost nothing until a layout must change;
- * Slice, Split, Concat, Pad and DepthToSpace work on blocked tensors as on plain ones. */
+ * Ops that move elements. Reshapes are other names for the same memory and cost nothing until a
+ * layout must change; Slice, Split, Concat, Pad and DepthToSpace work on blocked tensors as on
+ * plain ones. */
 #include "backends/cpu/cpu_lower.h"
 #include "backends/cpu/cpu_move.h"
 #include "base/dtype.h"
 
-static const char not_constant[]  = "parameters are not constant: runs in the reference interpreter";
-static const char over_batch[]    = "moves elements between samples: runs in the reference interpreter";
+static const char not_constant[] = "parameters are not constant: runs in the reference interpreter";
+static const char over_batch[] =
+    "moves elements between samples: runs in the reference interpreter";
 
 static int64_t wrap(int64_t axis, int32_t rank)
 {
@@ -17,7 +19,7 @@ static int64_t wrap(int64_t axis, int32_t rank)
 static const char *check_types(const mxd_graph_view *g, const mxd_node *n)
 {
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const y = mxdi_cpu_out(g, n, 0);
-    const char *const      why = mxdi_cpu_check_shapes(g, n);
+    const char *const why = mxdi_cpu_check_shapes(g, n);
     if (why)
         return why;
     if (mxd_dtype_bits(mxdi_cpu_stored(x->dtype)) < 8 || (y && y->dtype != x->dtype))
@@ -26,23 +28,28 @@ static const char *check_types(const mxd_graph_view *g, const mxd_node *n)
 }
 
 /* x and y of node n, both blocked or both plain, as views. */
-static mxd_status view_in(mxdi_cpu_view *x, mxdi_cpu_plan *p, uint32_t value, bool blocked, mxd_error *err)
+static mxd_status view_in(mxdi_cpu_view *x, mxdi_cpu_plan *p, uint32_t value, bool blocked,
+                          mxd_error *err)
 {
     uint32_t t;
-    MXD_TRY(blocked ? mxdi_cpu_get_blocked(&t, p, value, err) : mxdi_cpu_get_plain(&t, p, value, err));
+    MXD_TRY(blocked ? mxdi_cpu_get_blocked(&t, p, value, err)
+                    : mxdi_cpu_get_plain(&t, p, value, err));
     *x = mxdi_cpu_view_of(p, t, &p->g->value[value]);
     return MXD_OK;
 }
 
-static mxd_status view_out(mxdi_cpu_view *y, mxdi_cpu_plan *p, uint32_t value, bool blocked, mxd_error *err)
+static mxd_status view_out(mxdi_cpu_view *y, mxdi_cpu_plan *p, uint32_t value, bool blocked,
+                           mxd_error *err)
 {
     uint32_t t;
-    MXD_TRY(blocked ? mxdi_cpu_make_blocked(&t, p, value, err) : mxdi_cpu_make_plain(&t, p, value, true, err));
+    MXD_TRY(blocked ? mxdi_cpu_make_blocked(&t, p, value, err)
+                    : mxdi_cpu_make_plain(&t, p, value, true, err));
     *y = mxdi_cpu_view_of(p, t, &p->g->value[value]);
     return MXD_OK;
 }
 
-static mxd_status move_one(mxdi_cpu_plan *p, const mxdi_cpu_view *y, const mxdi_cpu_view *x, const char *kernel, mxd_error *err)
+static mxd_status move_one(mxdi_cpu_plan *p, const mxdi_cpu_view *y, const mxdi_cpu_view *x,
+                           const char *kernel, mxd_error *err)
 {
     const mxdi_cpu_box box = mxdi_cpu_box_of(y, x);
     return mxdi_cpu_emit_move(p, &box, 1, kernel, err);
@@ -106,7 +113,8 @@ const char *mxdi_cpu_check_transpose(const mxd_graph_view *g, const mxd_node *n)
 /* ---- Slice, Split, Concat ---- */
 
 /* Integers of attribute `name` or constant input k; false: they are given but not constant. */
-static bool ints_of(const int64_t **attr, const mxd_value **in, uint32_t *n, const mxd_graph_view *g, const mxd_node *node, const char *name, uint32_t k)
+static bool ints_of(const int64_t **attr, const mxd_value **in, uint32_t *n,
+                    const mxd_graph_view *g, const mxd_node *node, const char *name, uint32_t k)
 {
     *attr = mxd_node_ints(node, name, n);
     *in   = *attr ? NULL : mxdi_cpu_in(g, node, k);
@@ -120,7 +128,9 @@ static int64_t int_at(const int64_t *attr, const mxd_value *in, uint32_t i)
     return attr ? attr[i] : mxdi_load_s64(in->data, in->dtype, i);
 }
 
-struct cut { int64_t first, step; };
+struct cut {
+    int64_t first, step;
+};
 
 /* What Slice takes of each axis; false: its parameters are not constant. */
 static bool slice_cuts(struct cut *cut, const mxd_graph_view *g, const mxd_node *n)
@@ -129,19 +139,21 @@ static bool slice_cuts(struct cut *cut, const mxd_graph_view *g, const mxd_node 
     const int64_t         *starts, *axes, *steps;
     const mxd_value       *starts_in, *axes_in, *steps_in;
     uint32_t               n_starts, n_axes, n_steps;
-    const bool attributes = n->version < 10;
+    const bool             attributes = n->version < 10;
     if (!ints_of(&starts, &starts_in, &n_starts, g, n, "starts", attributes ? 9 : 1) ||
         !ints_of(&axes, &axes_in, &n_axes, g, n, "axes", attributes ? 9 : 3) ||
-        !ints_of(&steps, &steps_in, &n_steps, g, n, "steps", attributes ? 9 : 4) || (!starts && !starts_in))
+        !ints_of(&steps, &steps_in, &n_steps, g, n, "steps", attributes ? 9 : 4) ||
+        (!starts && !starts_in))
         return false;
     for (int32_t k = 0; k < x->rank; k++)
         cut[k] = (struct cut){ 0, 1 };
     for (uint32_t i = 0; i < n_starts; i++) {
         const int64_t axis = wrap(axes || axes_in ? int_at(axes, axes_in, i) : i, x->rank);
-        const int64_t step = steps || steps_in ? int_at(steps, steps_in, i) : 1, dim = x->dim[axis], top = step > 0 ? dim : dim - 1;
-        int64_t       first = int_at(starts, starts_in, i);
-        first               = first < 0 ? first + dim : first;
-        cut[axis]           = (struct cut){ first < 0 ? 0 : first > top ? top : first, step };
+        const int64_t step = steps || steps_in ? int_at(steps, steps_in, i) : 1, dim = x->dim[axis],
+                      top = step > 0 ? dim : dim - 1;
+        int64_t first     = int_at(starts, starts_in, i);
+        first             = first < 0 ? first + dim : first;
+        cut[axis]         = (struct cut){ first < 0 ? 0 : first > top ? top : first, step };
     }
     return true;
 }
@@ -149,11 +161,12 @@ static bool slice_cuts(struct cut *cut, const mxd_graph_view *g, const mxd_node 
 mxd_status mxdi_cpu_lower_slice(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxd_value *const vy = mxdi_cpu_out(p->g, n, 0), *const vx = mxdi_cpu_in(p->g, n, 0);
-    struct cut             cut[MXD_MAX_RANK];
-    mxdi_cpu_view          x, y;
+    struct cut    cut[MXD_MAX_RANK];
+    mxdi_cpu_view x, y;
     if (!slice_cuts(cut, p->g, n))
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s", not_constant);
-    const bool blocked = mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(vy) && vx->dim[0] == vy->dim[0] && cut[0].step == 1;
+    const bool blocked = mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(vy) &&
+                         vx->dim[0] == vy->dim[0] && cut[0].step == 1;
     MXD_TRY(view_in(&x, p, n->in[0], blocked, err));
     MXD_TRY(view_out(&y, p, n->out[0], blocked, err));
     for (int32_t k = 0; k < x.rank; k++)
@@ -170,15 +183,16 @@ const char *mxdi_cpu_check_slice(const mxd_graph_view *g, const mxd_node *n)
     if (!slice_cuts(cut, g, n))
         return not_constant;
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const y = mxdi_cpu_out(g, n, 0);
-    const int32_t          b = x->batch_axis;
+    const int32_t b = x->batch_axis;
     return b >= 0 && (x->dim[b] != y->dim[b] || cut[b].step != 1) ? over_batch : NULL;
 }
 
 mxd_status mxdi_cpu_lower_split(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
-    const int32_t rank = mxdi_cpu_in(p->g, n, 0)->rank, axis = (int32_t)wrap(mxd_node_int(n, "axis", 0), rank);
-    const bool    blocked = mxdi_cpu_is_blocked(p, n->in[0]) && axis > 0;
-    int64_t       first   = 0;
+    const int32_t rank = mxdi_cpu_in(p->g, n, 0)->rank,
+                  axis = (int32_t)wrap(mxd_node_int(n, "axis", 0), rank);
+    const bool blocked = mxdi_cpu_is_blocked(p, n->in[0]) && axis > 0;
+    int64_t    first   = 0;
     for (uint32_t k = 0; k < n->n_out; k++) {
         const mxd_value *const vy = mxdi_cpu_out(p->g, n, k);
         mxdi_cpu_view          x, y;
@@ -202,7 +216,9 @@ const char *mxdi_cpu_check_split(const mxd_graph_view *g, const mxd_node *n)
         if (!mxdi_cpu_has_out(n, k))
             return "an output is left out: runs in the reference interpreter";
     const mxd_value *const x = mxdi_cpu_in(g, n, 0);
-    return x->batch_axis >= 0 && wrap(mxd_node_int(n, "axis", 0), x->rank) == x->batch_axis ? over_batch : NULL;
+    return x->batch_axis >= 0 && wrap(mxd_node_int(n, "axis", 0), x->rank) == x->batch_axis
+               ? over_batch
+               : NULL;
 }
 
 mxd_status mxdi_cpu_lower_concat(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
@@ -211,14 +227,15 @@ mxd_status mxdi_cpu_lower_concat(mxdi_cpu_plan *p, const mxd_node *n, mxd_error 
     const int32_t          axis = (int32_t)wrap(mxd_node_int(n, "axis", 0), vy->rank);
     mxdi_cpu_box *const    box  = MXDI_NEW(&p->scratch, mxdi_cpu_box, n->n_in);
     bool                   any = false, all = mxdi_cpu_can_block(vy) && axis > 0;
-    int64_t                first = 0;
+    int64_t                first   = 0;
     uint32_t               n_boxes = 0;
     mxdi_cpu_view          y;
     if (!box)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < n->n_in; k++) {
         any = any || mxdi_cpu_is_blocked(p, n->in[k]);
-        all = all && mxdi_cpu_can_block(mxdi_cpu_in(p->g, n, k)) && mxdi_cpu_in(p->g, n, k)->batch_axis == vy->batch_axis;
+        all = all && mxdi_cpu_can_block(mxdi_cpu_in(p->g, n, k)) &&
+              mxdi_cpu_in(p->g, n, k)->batch_axis == vy->batch_axis;
     }
     const bool blocked = any && all;
     if (blocked && p->value[n->out[0]].blocked != MXD_NO_VALUE) /* an input is there already */
@@ -246,9 +263,12 @@ const char *mxdi_cpu_check_concat(const mxd_graph_view *g, const mxd_node *n)
     const mxd_value *const y = mxdi_cpu_out(g, n, 0);
     for (uint32_t k = 0; k < n->n_in; k++)
         if (mxdi_cpu_in(g, n, k)->dtype != y->dtype || mxdi_cpu_in(g, n, k)->rank != y->rank ||
-            (mxdi_cpu_in(g, n, k)->batch_axis != y->batch_axis && g->max_batch > 1 && !mxdi_cpu_in(g, n, k)->data))
+            (mxdi_cpu_in(g, n, k)->batch_axis != y->batch_axis && g->max_batch > 1 &&
+             !mxdi_cpu_in(g, n, k)->data))
             return "inputs of several types: runs in the reference interpreter";
-    return y->batch_axis >= 0 && wrap(mxd_node_int(n, "axis", 0), y->rank) == y->batch_axis ? over_batch : NULL;
+    return y->batch_axis >= 0 && wrap(mxd_node_int(n, "axis", 0), y->rank) == y->batch_axis
+               ? over_batch
+               : NULL;
 }
 
 /* ---- Pad ---- */
@@ -257,10 +277,11 @@ const char *mxdi_cpu_check_concat(const mxd_graph_view *g, const mxd_node *n)
 static bool pads_of(int64_t *before, int64_t *after, const mxd_graph_view *g, const mxd_node *n)
 {
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const axes = mxdi_cpu_in(g, n, 3);
-    const int64_t         *attr;
-    const mxd_value       *in;
-    uint32_t               count;
-    if (!ints_of(&attr, &in, &count, g, n, n->version < 2 ? "paddings" : "pads", 1) || (!attr && !in) || (axes && !axes->data))
+    const int64_t   *attr;
+    const mxd_value *in;
+    uint32_t         count;
+    if (!ints_of(&attr, &in, &count, g, n, n->version < 2 ? "paddings" : "pads", 1) ||
+        (!attr && !in) || (axes && !axes->data))
         return false;
     memset(before, 0, (size_t)x->rank * sizeof(before[0]));
     memset(after, 0, (size_t)x->rank * sizeof(after[0]));
@@ -277,7 +298,7 @@ static bool pads_of(int64_t *before, int64_t *after, const mxd_graph_view *g, co
 static uint64_t fill_value(const mxd_graph_view *g, const mxd_node *n)
 {
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const v = mxdi_cpu_in(g, n, 2);
-    uint64_t               bytes = 0;
+    uint64_t bytes = 0;
     if (v)
         memcpy(&bytes, v->data, mxd_dtype_bits(v->dtype) / 8);
     else
@@ -295,12 +316,14 @@ mxd_status mxdi_cpu_lower_pad(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *er
     mxdi_cpu_view x, y;
     if (!pads_of(before, after, p->g, n))
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s", not_constant);
-    const bool blocked = mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(mxdi_cpu_out(p->g, n, 0)) && before[0] + after[0] == 0;
+    const bool blocked = mxdi_cpu_is_blocked(p, n->in[0]) &&
+                         mxdi_cpu_can_block(mxdi_cpu_out(p->g, n, 0)) && before[0] + after[0] == 0;
     MXD_TRY(view_in(&x, p, n->in[0], blocked, err));
     MXD_TRY(view_out(&y, p, n->out[0], blocked, err));
     const mxdi_cpu_view nothing = { .tensor = MXD_NO_VALUE };
     const uint64_t      value   = fill_value(p->g, n);
-    for (int32_t k = 0; k < x.rank; k++) { /* the border of axis k, inside those of the axes before it */
+    for (int32_t k = 0; k < x.rank;
+         k++) { /* the border of axis k, inside those of the axes before it */
         for (int32_t side = 0; side < 2; side++) {
             const int64_t width = side ? after[k] : before[k];
             mxdi_cpu_view part  = y;
@@ -338,7 +361,7 @@ const char *mxdi_cpu_check_pad(const mxd_graph_view *g, const mxd_node *n)
 mxd_status mxdi_cpu_lower_expand(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxd_value *const vx = mxdi_cpu_in(p->g, n, 0), *const vy = mxdi_cpu_out(p->g, n, 0);
-    mxdi_cpu_view          x, y, wide = { 0 };
+    mxdi_cpu_view x, y, wide = { 0 };
     MXD_TRY(view_in(&x, p, n->in[0], false, err));
     MXD_TRY(view_out(&y, p, n->out[0], false, err));
     wide.tensor = x.tensor;
@@ -356,26 +379,31 @@ const char *mxdi_cpu_check_expand(const mxd_graph_view *g, const mxd_node *n)
 
 mxd_status mxdi_cpu_lower_depth_space(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
-    const bool    to_space = strcmp(n->op, "DepthToSpace") == 0;
-    const bool    crd      = to_space && strcmp(mxd_node_string(n, "mode", "DCR"), "CRD") == 0;
-    const bool    blocked  = mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(mxdi_cpu_out(p->g, n, 0));
-    const int64_t b        = mxd_node_int(n, "blocksize", 1);
+    const bool to_space = strcmp(n->op, "DepthToSpace") == 0;
+    const bool crd      = to_space && strcmp(mxd_node_string(n, "mode", "DCR"), "CRD") == 0;
+    const bool blocked =
+        mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(mxdi_cpu_out(p->g, n, 0));
+    const int64_t b = mxd_node_int(n, "blocksize", 1);
     mxdi_cpu_view x, y;
     MXD_TRY(view_in(&x, p, n->in[0], blocked, err));
     MXD_TRY(view_out(&y, p, n->out[0], blocked, err));
-    mxdi_cpu_view deep = to_space ? x : y, flat = to_space ? y : x; /* axes N, C', H, b, W, b of both */
+    mxdi_cpu_view deep = to_space ? x : y,
+                  flat = to_space ? y : x; /* axes N, C', H, b, W, b of both */
     const int64_t c = flat.dim[1], h = deep.dim[2], w = deep.dim[3];
-    const int64_t dims[]   = { x.dim[0], c, h, b, w, b };
-    const int64_t sd[]     = { deep.stride[0], crd ? deep.stride[1] * b * b : deep.stride[1], deep.stride[2],
-                               crd ? deep.stride[1] * b : deep.stride[1] * b * c, deep.stride[3], crd ? deep.stride[1] : deep.stride[1] * c };
-    const int64_t sf[]     = { flat.stride[0], flat.stride[1], flat.stride[2] * b, flat.stride[2], flat.stride[3] * b, flat.stride[3] };
+    const int64_t dims[] = { x.dim[0], c, h, b, w, b };
+    const int64_t sd[]   = { deep.stride[0], crd ? deep.stride[1] * b * b : deep.stride[1],
+                             deep.stride[2], crd ? deep.stride[1] * b : deep.stride[1] * b * c,
+                             deep.stride[3], crd ? deep.stride[1] : deep.stride[1] * c };
+    const int64_t sf[]   = { flat.stride[0], flat.stride[1],     flat.stride[2] * b,
+                             flat.stride[2], flat.stride[3] * b, flat.stride[3] };
     for (int32_t k = 0; k < 6; k++) {
         deep.dim[k] = flat.dim[k] = dims[k];
         deep.stride[k]            = sd[k];
         flat.stride[k]            = sf[k];
     }
     deep.rank = flat.rank = 6;
-    return to_space ? move_one(p, &flat, &deep, "depth_to_space", err) : move_one(p, &deep, &flat, "space_to_depth", err);
+    return to_space ? move_one(p, &flat, &deep, "depth_to_space", err)
+                    : move_one(p, &deep, &flat, "space_to_depth", err);
 }
 
 const char *mxdi_cpu_check_depth_space(const mxd_graph_view *g, const mxd_node *n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reductions along axes and what normalizes along one: ReduceMean and its like, QReduceMean, Softmax, QSoftmax. Axes that
- * are not neighbours are moved behind the others first. */
+ * Reductions along axes and what normalizes along one: ReduceMean and its like, QReduceMean,
+ * Softmax, QSoftmax. Axes that are not neighbours are moved behind the others first. */
 #include "backends/cpu/cpu_emit.h"
 #include "backends/cpu/cpu_lower.h"
 #include "backends/cpu/cpu_move.h"
@@ -11,22 +11,20 @@
 #include "kernels/softmax_f32/softmax_f32.h"
 #include "kernels/softmax_q8/softmax_q8.h"
 
-
-
 /* ---- one axis of a plain tensor ---- */
 
 typedef void (*axis_fn)(float *y, const float *x, const mxdi_axis *a);
 
 struct along {
-    uint32_t   x, y;
-    bool       grows, keeps; /* outer grows with the batch; y has the axis too */
-    int64_t    outer, axis, inner;
-    uint8_t    size;
-    axis_fn    f32;
-    const mxdi_mean_q8        *mean;
-    mxdi_mean_q8_params        mean_params;
-    const mxdi_softmax_q8     *softmax;
-    mxdi_softmax_q8_params     softmax_params;
+    uint32_t               x, y;
+    bool                   grows, keeps; /* outer grows with the batch; y has the axis too */
+    int64_t                outer, axis, inner;
+    uint8_t                size;
+    axis_fn                f32;
+    const mxdi_mean_q8    *mean;
+    mxdi_mean_q8_params    mean_params;
+    const mxdi_softmax_q8 *softmax;
+    mxdi_softmax_q8_params softmax_params;
 };
 
 enum { ALONG_INNER = 64 };
@@ -38,7 +36,8 @@ static size_t along_tasks(const void *op, const mxdi_cpu_frame *f)
     return (size_t)(outer > 1 ? outer : (a->inner + ALONG_INNER - 1) / ALONG_INNER);
 }
 
-static void along_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void along_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                      unsigned thread)
 {
     const struct along *const a     = op;
     const int64_t             outer = mxdi_cpu_grown(f, a->outer, a->grows);
@@ -70,12 +69,21 @@ static void along_run(const void *op, const mxdi_cpu_frame *f, size_t begin, siz
 
 static const mxdi_cpu_kind along_kind = { along_tasks, along_run, NULL };
 
-static mxd_status emit_along(mxdi_cpu_plan *p, struct along *op, const char *family, const char *variant, mxd_error *err)
+static mxd_status emit_along(mxdi_cpu_plan *p, struct along *op, const char *family,
+                             const char *variant, mxd_error *err)
 {
-    op->size = (uint8_t)(mxd_dtype_bits(p->program->tensor[op->x].dtype) / 8);
-    const mxdi_cpu_emission e = { .kind = &along_kind, .op = op, .in = &op->x, .n_in = 1, .out = &op->y, .n_out = 1, .in_place = op->keeps,
-                                  .computed = op->size == 1 ? "u8" : "f32", .kernel = mxdi_cpu_kernel_name(p, family, variant),
-                                  .ns = (double)op->outer * (double)op->axis * (double)op->inner / 4 };
+    op->size                  = (uint8_t)(mxd_dtype_bits(p->program->tensor[op->x].dtype) / 8);
+    const mxdi_cpu_emission e = { .kind     = &along_kind,
+                                  .op       = op,
+                                  .in       = &op->x,
+                                  .n_in     = 1,
+                                  .out      = &op->y,
+                                  .n_out    = 1,
+                                  .in_place = op->keeps,
+                                  .computed = op->size == 1 ? "u8" : "f32",
+                                  .kernel   = mxdi_cpu_kernel_name(p, family, variant),
+                                  .ns = (double)op->outer * (double)op->axis * (double)op->inner /
+                                        4 };
     return e.kernel ? mxdi_cpu_emit(p, &e, err) : mxdi_nomem(err);
 }
 
@@ -94,10 +102,10 @@ static void fold_axes(struct along *op, const mxd_value *v, int32_t first, int32
 static int32_t reduced_axes(bool *reduced, const mxd_graph_view *g, const mxd_node *n)
 {
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const in = mxdi_cpu_in(g, n, 1);
-    uint32_t               count;
-    const int64_t *const   attr = mxd_node_ints(n, "axes", &count);
-    int32_t                total = 0;
-    const bool             listed = attr || (in && mxdi_cpu_count(in) > 0);
+    uint32_t             count;
+    const int64_t *const attr   = mxd_node_ints(n, "axes", &count);
+    int32_t              total  = 0;
+    const bool           listed = attr || (in && mxdi_cpu_count(in) > 0);
     for (int32_t k = 0; k < x->rank; k++)
         reduced[k] = !listed && !mxd_node_int(n, "noop_with_empty_axes", 0);
     if (listed && !attr)
@@ -127,8 +135,8 @@ static bool neighbours(int32_t *first, int32_t *last, const bool *reduced, int32
 }
 
 /* x with the reduced axes behind the others, as (outer, axis, 1). */
-static mxd_status gather_axes(uint32_t *out, struct along *op, mxdi_cpu_plan *p, uint32_t x, const mxd_value *v, const bool *reduced,
-                              mxd_error *err)
+static mxd_status gather_axes(uint32_t *out, struct along *op, mxdi_cpu_plan *p, uint32_t x,
+                              const mxd_value *v, const bool *reduced, mxd_error *err)
 {
     MXD_TRY(mxdi_cpu_temporary(out, p, x, err));
     const mxdi_cpu_view from = mxdi_cpu_view_of(p, x, v);
@@ -152,8 +160,8 @@ static mxd_status gather_axes(uint32_t *out, struct along *op, mxdi_cpu_plan *p,
     return mxdi_cpu_emit_move(p, &box, 1, "transpose", err);
 }
 
-static mxd_status reduce(mxdi_cpu_plan *p, const mxd_node *n, struct along *op, const bool *reduced, const char *family,
-                         const char *variant, mxd_error *err)
+static mxd_status reduce(mxdi_cpu_plan *p, const mxd_node *n, struct along *op, const bool *reduced,
+                         const char *family, const char *variant, mxd_error *err)
 {
     const mxd_value *const x = mxdi_cpu_in(p->g, n, 0);
     int32_t                first, last;
@@ -170,10 +178,12 @@ static mxd_status reduce(mxdi_cpu_plan *p, const mxd_node *n, struct along *op, 
 }
 
 /* The reduction is one of all pixels of a blocked image, or could be. */
-static bool over_pixels(const mxdi_cpu_plan *p, const mxd_node *n, const bool *reduced, int32_t total)
+static bool over_pixels(const mxdi_cpu_plan *p, const mxd_node *n, const bool *reduced,
+                        int32_t total)
 {
     const mxd_value *const x = mxdi_cpu_in(p->g, n, 0), *const y = mxdi_cpu_out(p->g, n, 0);
-    return x->rank > 2 && total == x->rank - 2 && !reduced[0] && !reduced[1] && mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(y);
+    return x->rank > 2 && total == x->rank - 2 && !reduced[0] && !reduced[1] &&
+           mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(y);
 }
 
 mxd_status mxdi_cpu_lower_reduce(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
@@ -181,7 +191,7 @@ mxd_status mxdi_cpu_lower_reduce(mxdi_cpu_plan *p, const mxd_node *n, mxd_error 
     const mxdi_reduce_f32 *const k = mxdi_reduce_f32_select(p->program->isa);
     bool                         reduced[MXD_MAX_RANK];
     const int32_t                total = reduced_axes(reduced, p->g, n);
-    const bool                   mean = strcmp(n->op, "ReduceMean") == 0, max = strcmp(n->op, "ReduceMax") == 0;
+    const bool mean = strcmp(n->op, "ReduceMean") == 0, max = strcmp(n->op, "ReduceMax") == 0;
     if (total == 0) {
         p->value[n->out[0]].reshape_of = n->in[0];
         return MXD_OK;
@@ -200,7 +210,7 @@ const char *mxdi_cpu_check_reduce(const mxd_graph_view *g, const mxd_node *n)
     const mxd_value *const x = mxdi_cpu_in(g, n, 0);
     bool                   reduced[MXD_MAX_RANK];
     const mxd_value *const axes = mxdi_cpu_in(g, n, 1);
-    const char *const      why = mxdi_cpu_check_shapes(g, n);
+    const char *const      why  = mxdi_cpu_check_shapes(g, n);
     if (why)
         return why;
     if (axes && !axes->data)
@@ -216,11 +226,14 @@ const char *mxdi_cpu_check_reduce(const mxd_graph_view *g, const mxd_node *n)
 mxd_status mxdi_cpu_lower_qreduce(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const int32_t             shift  = mxdi_cpu_shift(mxdi_cpu_out(p->g, n, 0)->dtype);
-    const mxdi_mean_q8_params params = { .m = mxd_node_float(n, "m", 0.0f),
-                                         .x_zero_point = (int32_t)mxd_node_int(n, "x_zero_point", 0) + mxdi_cpu_shift(mxdi_cpu_in(p->g, n, 0)->dtype),
-                                         .y_zero_point = (int32_t)mxd_node_int(n, "y_zero_point", 0) + shift,
-                                         .q_min = (int32_t)mxd_node_int(n, "q_min", -shift) + shift,
-                                         .q_max = (int32_t)mxd_node_int(n, "q_max", 255 - shift) + shift };
+    const mxdi_mean_q8_params params = {
+        .m            = mxd_node_float(n, "m", 0.0f),
+        .x_zero_point = (int32_t)mxd_node_int(n, "x_zero_point", 0) +
+                        mxdi_cpu_shift(mxdi_cpu_in(p->g, n, 0)->dtype),
+        .y_zero_point = (int32_t)mxd_node_int(n, "y_zero_point", 0) + shift,
+        .q_min        = (int32_t)mxd_node_int(n, "q_min", -shift) + shift,
+        .q_max        = (int32_t)mxd_node_int(n, "q_max", 255 - shift) + shift
+    };
     bool          reduced[MXD_MAX_RANK];
     const int32_t total = reduced_axes(reduced, p->g, n);
     if (over_pixels(p, n, reduced, total))
@@ -235,18 +248,12 @@ mxd_status mxdi_cpu_lower_qreduce(mxdi_cpu_plan *p, const mxd_node *n, mxd_error
 
 /* ---- softmax ---- */
 
-static int32_t axis_of(const mxd_node *n, const mxd_value *x, int64_t otherwise)
-{
-    const int64_t axis = mxd_node_int(n, "axis", otherwise);
-    return (int32_t)(axis < 0 ? axis + x->rank : axis);
-}
-
 mxd_status mxdi_cpu_lower_softmax(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
-    const mxd_value *const        x = mxdi_cpu_in(p->g, n, 0);
-    const mxdi_softmax_f32 *const k = mxdi_softmax_f32_select(p->program->isa);
+    const mxd_value *const        x    = mxdi_cpu_in(p->g, n, 0);
+    const mxdi_softmax_f32 *const k    = mxdi_softmax_f32_select(p->program->isa);
     const bool                    flat = n->version < 13, log = strcmp(n->op, "LogSoftmax") == 0;
-    const int32_t                 axis = axis_of(n, x, flat ? 1 : -1);
+    const int32_t                 axis = mxdi_cpu_axis(n, x, flat ? 1 : -1);
     struct along *const           op   = MXDI_CPU_NEW_OP(p, struct along);
     if (!op)
         return mxdi_nomem(err);
@@ -260,13 +267,15 @@ mxd_status mxdi_cpu_lower_softmax(mxdi_cpu_plan *p, const mxd_node *n, mxd_error
 
 const char *mxdi_cpu_check_softmax(const mxd_graph_view *g, const mxd_node *n)
 {
-    const mxd_value *const x = mxdi_cpu_in(g, n, 0);
+    const mxd_value *const x   = mxdi_cpu_in(g, n, 0);
     const char *const      why = mxdi_cpu_check_shapes(g, n);
     if (why)
         return why;
     if (x->dtype != MXD_F32 || x->rank < 1)
         return "no CPU kernel for Softmax of this type: runs in the reference interpreter";
-    if (x->batch_axis > 0 || (x->batch_axis == 0 && axis_of(n, x, n->version < 13 ? 1 : -1) == 0 && g->max_batch > 1))
+    if (x->batch_axis > 0 ||
+        (x->batch_axis == 0 && mxdi_cpu_axis(n, x, n->version < 13 ? 1 : -1) == 0 &&
+         g->max_batch > 1))
         return "goes over the batch: runs in the reference interpreter";
     return NULL;
 }
@@ -274,18 +283,22 @@ const char *mxdi_cpu_check_softmax(const mxd_graph_view *g, const mxd_node *n)
 mxd_status mxdi_cpu_lower_qsoftmax(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxd_value *const x = mxdi_cpu_in(p->g, n, 0), *const table = mxdi_cpu_in(p->g, n, 1);
-    const int32_t          shift = mxdi_cpu_shift(mxdi_cpu_out(p->g, n, 0)->dtype), axis = axis_of(n, x, -1);
-    struct along *const    op = MXDI_CPU_NEW_OP(p, struct along);
+    const int32_t shift    = mxdi_cpu_shift(mxdi_cpu_out(p->g, n, 0)->dtype),
+                  axis     = mxdi_cpu_axis(n, x, -1);
+    struct along *const op = MXDI_CPU_NEW_OP(p, struct along);
     if (!op)
         return mxdi_nomem(err);
     if (!table || !table->data || table->dtype != MXD_S64 || mxdi_cpu_count(table) != 256)
         return mxdi_fail(err, MXD_E_INVAL, "a constant table of 256 expected");
-    op->keeps          = true;
-    op->softmax        = mxdi_softmax_q8_select(p->program->isa);
-    op->softmax_params = (mxdi_softmax_q8_params){ .table = table->data, .y_scale = mxd_node_float(n, "y_scale", 1.0f),
-                                                   .y_zero_point = (int32_t)mxd_node_int(n, "y_zero_point", 0) + shift,
-                                                   .q_min = (int32_t)mxd_node_int(n, "q_min", -shift) + shift,
-                                                   .q_max = (int32_t)mxd_node_int(n, "q_max", 255 - shift) + shift };
+    op->keeps   = true;
+    op->softmax = mxdi_softmax_q8_select(p->program->isa);
+    op->softmax_params =
+        (mxdi_softmax_q8_params){ .table   = table->data,
+                                  .y_scale = mxd_node_float(n, "y_scale", 1.0f),
+                                  .y_zero_point =
+                                      (int32_t)mxd_node_int(n, "y_zero_point", 0) + shift,
+                                  .q_min = (int32_t)mxd_node_int(n, "q_min", -shift) + shift,
+                                  .q_max = (int32_t)mxd_node_int(n, "q_max", 255 - shift) + shift };
     fold_axes(op, x, axis, axis + 1);
     MXD_TRY(mxdi_cpu_get_plain(&op->x, p, n->in[0], err));
     MXD_TRY(mxdi_cpu_make_plain(&op->y, p, n->out[0], true, err));

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Resize of the pixels of an image (ONNX Resize-10 to 19, Upsample): nearest for bytes and f32, linear for f32. Where
- * each output row and column reads is worked out once, here; a run copies or blends whole pixels of a block. */
+ * Resize of the pixels of an image (ONNX Resize-10 to 19, Upsample): nearest for bytes and f32,
+ * linear for f32. Where each output row and column reads is worked out once, here; a run copies or
+ * blends whole pixels of a block. */
 #include <math.h>
 
 #include "backends/cpu/cpu_lower.h"
 #include "base/dtype.h"
 
 /* What an output position reads along one axis: `low` alone, or low and high blended. */
-struct tap { int32_t low, high; float weight; /* of high */ };
+struct tap {
+    int32_t low, high;
+    float   weight; /* of high */
+};
 
-struct resize { uint32_t x, y; bool linear; size_t size; const struct tap *rows, *columns; };
+struct resize {
+    uint32_t          x, y;
+    bool              linear;
+    size_t            size;
+    const struct tap *rows, *columns;
+};
 
 static size_t resize_tasks(const void *op, const mxdi_cpu_frame *f)
 {
@@ -21,38 +30,47 @@ static size_t resize_tasks(const void *op, const mxdi_cpu_frame *f)
 static void blend(float *y, const float *const x[4], float wx, float wy, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
-        const float top = x[0][i] * (1.0f - wx) + x[1][i] * wx, bottom = x[2][i] * (1.0f - wx) + x[3][i] * wx;
-        y[i]            = top * (1.0f - wy) + bottom * wy;
+        const float top    = x[0][i] * (1.0f - wx) + x[1][i] * wx,
+                    bottom = x[2][i] * (1.0f - wx) + x[3][i] * wx;
+        y[i]               = top * (1.0f - wy) + bottom * wy;
     }
 }
 
-static void blend_line(const struct resize *r, const mxdi_blocked *x, const mxdi_blocked *y, float *to, const float *from, const struct tap *row)
+static void blend_line(const struct resize *r, const mxdi_blocked *x, const mxdi_blocked *y,
+                       float *to, const float *from, const struct tap *row)
 {
     const int64_t pixel = mxdi_blocked_pixel(x), line = mxdi_blocked_row(x);
     for (int32_t i = 0; i < y->w; i++) {
-        const struct tap *const c = &r->columns[i];
-        const float *const p[4] = { from + row->low * line + c->low * pixel, from + row->low * line + c->high * pixel,
-                                    from + row->high * line + c->low * pixel, from + row->high * line + c->high * pixel };
+        const struct tap *const c    = &r->columns[i];
+        const float *const      p[4] = { from + row->low * line + c->low * pixel,
+                                         from + row->low * line + c->high * pixel,
+                                         from + row->high * line + c->low * pixel,
+                                         from + row->high * line + c->high * pixel };
         blend(to + i * mxdi_blocked_pixel(y), p, c->weight, row->weight, pixel);
     }
 }
 
-static void resize_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end, unsigned thread)
+static void resize_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                       unsigned thread)
 {
     const struct resize *const r = op;
-    const mxdi_blocked *const  x = &f->tensor[r->x].l, *const y = &f->tensor[r->y].l;
-    const int64_t              pixel = mxdi_blocked_pixel(x);
+    const mxdi_blocked *const x = &f->tensor[r->x].l, *const y = &f->tensor[r->y].l;
+    const int64_t pixel = mxdi_blocked_pixel(x);
     (void)thread;
     for (int64_t t = (int64_t)begin; t < (int64_t)end; t++) {
         const struct tap *const row  = &r->rows[t % y->h];
-        const int64_t           from = t / y->h * x->block_stride, to = t / y->h * y->block_stride + t % y->h * mxdi_blocked_row(y);
+        const int64_t           from = t / y->h * x->block_stride,
+                      to             = t / y->h * y->block_stride + t % y->h * mxdi_blocked_row(y);
         if (r->linear) {
-            blend_line(r, x, y, (float *)f->ptr[r->y] + to, (const float *)f->ptr[r->x] + from, row);
+            blend_line(r, x, y, (float *)f->ptr[r->y] + to, (const float *)f->ptr[r->x] + from,
+                       row);
             continue;
         }
         for (int32_t i = 0; i < y->w; i++)
             memcpy((uint8_t *)f->ptr[r->y] + (size_t)(to + i * pixel) * r->size,
-                   (const uint8_t *)f->ptr[r->x] + (size_t)(from + row->low * mxdi_blocked_row(x) + r->columns[i].low * pixel) * r->size,
+                   (const uint8_t *)f->ptr[r->x] +
+                       (size_t)(from + row->low * mxdi_blocked_row(x) + r->columns[i].low * pixel) *
+                           r->size,
                    (size_t)pixel * r->size);
     }
 }
@@ -96,11 +114,18 @@ static double half_pixel_symmetric(double at, double scale, int64_t in, int64_t 
 
 static origin_fn origin_of(const mxd_node *n)
 {
-    static const struct { const char *name; origin_fn fn; } modes[] = {
-        { "half_pixel", half_pixel }, { "pytorch_half_pixel", pytorch_half_pixel }, { "align_corners", align_corners },
-        { "asymmetric", asymmetric }, { "half_pixel_symmetric", half_pixel_symmetric },
+    static const struct {
+        const char *name;
+        origin_fn   fn;
+    } modes[] = {
+        { "half_pixel", half_pixel },
+        { "pytorch_half_pixel", pytorch_half_pixel },
+        { "align_corners", align_corners },
+        { "asymmetric", asymmetric },
+        { "half_pixel_symmetric", half_pixel_symmetric },
     };
-    const char *const mode = mxd_node_string(n, "coordinate_transformation_mode", n->version < 11 ? "asymmetric" : "half_pixel");
+    const char *const mode = mxd_node_string(n, "coordinate_transformation_mode",
+                                             n->version < 11 ? "asymmetric" : "half_pixel");
     for (size_t k = 0; k < sizeof(modes) / sizeof(modes[0]); k++)
         if (strcmp(modes[k].name, mode) == 0)
             return modes[k].fn;
@@ -109,7 +134,8 @@ static origin_fn origin_of(const mxd_node *n)
 
 static double rounded(const mxd_node *n, double v)
 {
-    const char *const mode = mxd_node_string(n, "nearest_mode", n->version < 11 ? "floor" : "round_prefer_floor");
+    const char *const mode =
+        mxd_node_string(n, "nearest_mode", n->version < 11 ? "floor" : "round_prefer_floor");
     if (strcmp(mode, "floor") == 0)
         return floor(v);
     if (strcmp(mode, "ceil") == 0)
@@ -135,16 +161,19 @@ static double scale_of(const mxd_graph_view *g, const mxd_node *n, int32_t k)
     return (double)y->dim[k] / (double)x->dim[k];
 }
 
-static mxd_status taps_of(const struct tap **out, mxdi_cpu_plan *p, const mxd_node *n, int32_t axis, bool linear, mxd_error *err)
+static mxd_status taps_of(const struct tap **out, mxdi_cpu_plan *p, const mxd_node *n, int32_t axis,
+                          bool linear, mxd_error *err)
 {
-    const int64_t     in = mxdi_cpu_in(p->g, n, 0)->dim[axis], count = mxdi_cpu_out(p->g, n, 0)->dim[axis];
-    struct tap *const t = MXDI_NEW(&p->program->arena, struct tap, (size_t)count);
+    const int64_t in         = mxdi_cpu_in(p->g, n, 0)->dim[axis],
+                  count      = mxdi_cpu_out(p->g, n, 0)->dim[axis];
+    struct tap *const t      = MXDI_NEW(&p->program->arena, struct tap, (size_t)count);
     const origin_fn   origin = origin_of(n);
     if (!t)
         return mxdi_nomem(err);
     for (int64_t k = 0; k < count; k++) {
-        const double at = origin((double)k, scale_of(p->g, n, axis), in, count), low = linear ? floor(at) : rounded(n, at);
-        t[k]            = (struct tap){ inside(low, in), inside(low + 1, in), (float)(at - low) };
+        const double at  = origin((double)k, scale_of(p->g, n, axis), in, count),
+                     low = linear ? floor(at) : rounded(n, at);
+        t[k]             = (struct tap){ inside(low, in), inside(low + 1, in), (float)(at - low) };
     }
     *out = t;
     return MXD_OK;
@@ -162,26 +191,35 @@ mxd_status mxdi_cpu_lower_resize(mxdi_cpu_plan *p, const mxd_node *n, mxd_error 
     MXD_TRY(taps_of(&op->columns, p, n, 3, op->linear, err));
     MXD_TRY(mxdi_cpu_get_blocked(&op->x, p, n->in[0], err));
     MXD_TRY(mxdi_cpu_make_blocked(&op->y, p, n->out[0], err));
-    const mxdi_cpu_emission e = { .kind = &resize_kind, .op = op, .in = &op->x, .n_in = 1, .out = &op->y, .n_out = 1,
-                                  .kernel = op->linear ? "resize_linear" : "resize_nearest", .computed = op->linear ? "f32" : "copy" };
+    const mxdi_cpu_emission e = { .kind     = &resize_kind,
+                                  .op       = op,
+                                  .in       = &op->x,
+                                  .n_in     = 1,
+                                  .out      = &op->y,
+                                  .n_out    = 1,
+                                  .kernel   = op->linear ? "resize_linear" : "resize_nearest",
+                                  .computed = op->linear ? "f32" : "copy" };
     return mxdi_cpu_emit(p, &e, err);
 }
 
 const char *mxdi_cpu_check_resize(const mxd_graph_view *g, const mxd_node *n)
 {
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const y = mxdi_cpu_out(g, n, 0);
-    const char *const      why = mxdi_cpu_check_shapes(g, n);
+    const char *const why = mxdi_cpu_check_shapes(g, n);
     if (why)
         return why;
     const char *const mode   = mxd_node_string(n, "mode", "nearest");
     const bool        linear = strcmp(mode, "linear") == 0;
     mxdi_blocked      lx, ly;
-    if (x->rank != 4 || !mxdi_cpu_can_block(x) || !mxdi_cpu_can_block(y) || x->dim[0] != y->dim[0] || x->dim[1] != y->dim[1] ||
-        (linear ? x->dtype != MXD_F32 : strcmp(mode, "nearest") != 0) || !origin_of(n) || mxd_node_int(n, "antialias", 0))
+    if (x->rank != 4 || !mxdi_cpu_can_block(x) || !mxdi_cpu_can_block(y) ||
+        x->dim[0] != y->dim[0] || x->dim[1] != y->dim[1] ||
+        (linear ? x->dtype != MXD_F32 : strcmp(mode, "nearest") != 0) || !origin_of(n) ||
+        mxd_node_int(n, "antialias", 0))
         return "no CPU kernel for this form of Resize: runs in the reference interpreter";
-    if (mxdi_cpu_layout_of(&lx, x, g->max_batch, NULL) != MXD_OK || mxdi_cpu_layout_of(&ly, y, g->max_batch, NULL) != MXD_OK ||
-        lx.pitch != ly.pitch)
+    if (mxdi_cpu_layout_of(&lx, x, g->max_batch, NULL) != MXD_OK ||
+        mxdi_cpu_layout_of(&ly, y, g->max_batch, NULL) != MXD_OK || lx.pitch != ly.pitch)
         return "no CPU kernel for Resize between a pixel and an image: runs in the reference interpreter";
     const mxd_value *const scales = mxdi_cpu_in(g, n, n->version < 11 ? 1 : 2);
-    return scales && !scales->data ? "scales are not constant: runs in the reference interpreter" : NULL;
+    return scales && !scales->data ? "scales are not constant: runs in the reference interpreter"
+                                   : NULL;
 }

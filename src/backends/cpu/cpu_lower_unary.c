@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Functions of one value, in the layout that the value has: f32 ones, tables of bytes, and clamps of integers. */
+ * Functions of one value, in the layout that the value has: f32 ones, tables of bytes, and clamps
+ * of integers. */
 #include <math.h>
 
 #include "backends/cpu/cpu_emit.h"
@@ -8,7 +9,8 @@
 #include "base/dtype.h"
 
 /* x in the layout that is there, and y like it. An output that leaves at once stays plain. */
-static mxd_status operands(uint32_t *y, uint32_t *x, mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
+static mxd_status operands(uint32_t *y, uint32_t *x, mxdi_cpu_plan *p, const mxd_node *n,
+                           mxd_error *err)
 {
     if (mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(mxdi_cpu_out(p->g, n, 0))) {
         MXD_TRY(mxdi_cpu_get_blocked(x, p, n->in[0], err));
@@ -20,7 +22,8 @@ static mxd_status operands(uint32_t *y, uint32_t *x, mxdi_cpu_plan *p, const mxd
 
 /* ---- f32 ---- */
 
-/* ONNX op, function, names and defaults of the attributes that become alpha and beta (NULL: none). */
+/* ONNX op, function, names and defaults of the attributes that become alpha and beta (NULL: none).
+ */
 static const struct function {
     const char   *op;
     mxdi_unary_op f;
@@ -73,7 +76,7 @@ static bool clip_bounds(mxdi_unary_params *out, const mxd_graph_view *g, const m
 
 mxd_status mxdi_cpu_lower_unary(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
-    const struct function *const f = function_of(n);
+    const struct function *const f      = function_of(n);
     mxdi_unary_params            params = { 0, 0 };
     uint32_t                     x, y;
     mxdi_unary_op                op = f ? f->f : MXDI_UNARY_CLIP;
@@ -108,16 +111,18 @@ const char *mxdi_cpu_check_unary(const mxd_graph_view *g, const mxd_node *n)
 
 mxd_status mxdi_cpu_lower_lookup8(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
-    const mxd_value *const vx = mxdi_cpu_in(p->g, n, 0), *const t = mxdi_cpu_in(p->g, n, 1), *const vy = mxdi_cpu_out(p->g, n, 0);
-    uint8_t                table[256];
-    uint32_t               x, y;
-    int64_t                lo, hi;
+    const mxd_value *const vx = mxdi_cpu_in(p->g, n, 0), *const t = mxdi_cpu_in(p->g, n, 1),
+                           *const vy = mxdi_cpu_out(p->g, n, 0);
+    uint8_t                       table[256];
+    uint32_t                      x, y;
+    int64_t                       lo, hi;
     if (!t || !t->data || t->bytes < 256 || !mxdi_dtype_range(vx->dtype, &lo, &hi))
         return mxdi_fail(err, MXD_E_INVAL, "a constant table of 256 bytes expected");
     for (int64_t k = 0; k < 256; k++) { /* by byte as stored: q + 128 or q */
         const int64_t q = k - mxdi_cpu_shift(vx->dtype);
         const int64_t i = q < lo ? 0 : q > hi ? hi - lo : q - lo;
-        table[k]        = (uint8_t)(((const uint8_t *)t->data)[i] ^ (mxdi_cpu_shift(vy->dtype) ? 0x80 : 0));
+        table[k] =
+            (uint8_t)(((const uint8_t *)t->data)[i] ^ (mxdi_cpu_shift(vy->dtype) ? 0x80 : 0));
     }
     MXD_TRY(operands(&y, &x, p, n, err));
     return mxdi_cpu_emit_lookup8(p, y, x, table, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where the arena's tensors lie. A root lives from the first to the last step that uses it; roots whose lives overlap get
- * disjoint ranges, largest first, each in the lowest gap that holds it. An element-wise step writes over an input that
- * nobody reads after it. Every range is 64-byte aligned and followed by 64 readable bytes.
+ * Where the arena's tensors lie. A root lives from the first to the last step that uses it; roots
+ * whose lives overlap get disjoint ranges, largest first, each in the lowest gap that holds it. An
+ * element-wise step writes over an input that nobody reads after it. Every range is 64-byte aligned
+ * and followed by 64 readable bytes.
  */
 #include <stdlib.h>
 
@@ -11,7 +12,10 @@
 
 enum { ALIGN = 64 };
 
-struct range { size_t at, bytes; uint32_t born, dies, tensor; };
+struct range {
+    size_t   at, bytes;
+    uint32_t born, dies, tensor;
+};
 
 static void use(mxd_program *g, uint32_t t, uint32_t step)
 {
@@ -51,7 +55,8 @@ static void write_over(mxd_program *g, uint32_t *over, uint32_t s)
     for (uint32_t k = 0; k < step->n_in; k++) {
         const uint32_t         x = memory_of(g, over, step->in[k]);
         mxdi_cpu_tensor *const t = &g->tensor[x];
-        if (t->home != MXDI_CPU_ARENA || t->dies != s || t->bytes != g->tensor[y].bytes || t->born == s)
+        if (t->home != MXDI_CPU_ARENA || t->dies != s || t->bytes != g->tensor[y].bytes ||
+            t->born == s)
             continue;
         over[y] = x;
         t->dies = g->tensor[y].dies;
@@ -69,11 +74,14 @@ static int larger_first(const void *a, const void *b)
 
 static int lower_first(const void *a, const void *b)
 {
-    const struct range *const x = *(const struct range *const *)a, *const y = *(const struct range *const *)b;
+    const struct range *const x = *(const struct range *const *)a, *const y = *(
+                                                                       const struct range *const *)
+                                                                                  b;
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* The lowest place for r beside `busy`, the n placed ranges that live when it does, sorted by place. */
+/* The lowest place for r beside `busy`, the n placed ranges that live when it does, sorted by
+ * place. */
 static size_t lowest_gap(const struct range *r, const struct range *const *busy, uint32_t n)
 {
     size_t at = 0;
@@ -86,7 +94,8 @@ static size_t lowest_gap(const struct range *r, const struct range *const *busy,
     return at;
 }
 
-static mxd_status place(mxd_program *g, struct range *r, const struct range **busy, uint32_t n, mxd_error *err)
+static mxd_status place(mxd_program *g, struct range *r, const struct range **busy, uint32_t n,
+                        mxd_error *err)
 {
     qsort(r, n, sizeof(*r), larger_first);
     for (uint32_t k = 0; k < n; k++) {
@@ -113,8 +122,10 @@ static mxd_status place_all(mxd_program *g, const uint32_t *over, mxd_error *err
     uint32_t                   n    = 0;
     for (uint32_t t = 0; st == MXD_OK && t < g->n_tensors; t++) {
         const mxdi_cpu_tensor *const x = &g->tensor[t];
-        if (x->root == t && x->home == MXDI_CPU_ARENA && x->born != MXD_NO_VALUE && over[t] == MXD_NO_VALUE)
-            r[n++] = (struct range){ 0, (x->bytes + 2 * ALIGN - 1) / ALIGN * ALIGN, x->born, x->dies, t };
+        if (x->root == t && x->home == MXDI_CPU_ARENA && x->born != MXD_NO_VALUE &&
+            over[t] == MXD_NO_VALUE)
+            r[n++] = (struct range){ 0, (x->bytes + 2 * ALIGN - 1) / ALIGN * ALIGN, x->born,
+                                     x->dies, t };
     }
     if (st == MXD_OK)
         st = place(g, r, busy, n, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The ops that run here: one row each, with the layout it wants its inputs in, its check and its lowering. Claiming a
- * graph is asking each node's check. */
+ * The ops that run here: one row each, with the layout it wants its inputs in, its check and its
+ * lowering. Claiming a graph is asking each node's check. */
 #include "backends/cpu/cpu_lower.h"
 
 #define PLAIN   MXDI_CPU_WISH_PLAIN
@@ -26,7 +26,8 @@ static const mxdi_cpu_op ops[] = {
     { "GlobalAveragePool", "", BLOCKED, mxdi_cpu_check_global_pool, mxdi_cpu_lower_global_pool },
     { "GlobalMaxPool", "", BLOCKED, mxdi_cpu_check_global_pool, mxdi_cpu_lower_global_pool },
     { "BatchNormalization", "", BLOCKED, mxdi_cpu_check_channel_norm, mxdi_cpu_lower_channel_norm },
-    { "InstanceNormalization", "", BLOCKED, mxdi_cpu_check_channel_norm, mxdi_cpu_lower_channel_norm },
+    { "InstanceNormalization", "", BLOCKED, mxdi_cpu_check_channel_norm,
+      mxdi_cpu_lower_channel_norm },
     { "LayerNormalization", "", PLAIN, mxdi_cpu_check_layer_norm, mxdi_cpu_lower_layer_norm },
     { "QuantizeLinear", "", FOLLOW, mxdi_cpu_check_quantize, mxdi_cpu_lower_quantize },
     { "DequantizeLinear", "", FOLLOW, mxdi_cpu_check_dequantize, mxdi_cpu_lower_dequantize },
@@ -145,7 +146,8 @@ bool mxdi_cpu_is_fixed(const mxd_graph_view *g, uint32_t value)
     return false; /* an input */
 }
 
-mxd_status mxdi_cpu_claim(mxd_device *dev, const mxd_graph_view *graph, mxd_claim *out, mxd_error *err)
+mxd_status mxdi_cpu_claim(mxd_device *dev, const mxd_graph_view *graph, mxd_claim *out,
+                          mxd_error *err)
 {
     (void)dev;
     if (graph->value_size != sizeof(mxd_value) || graph->node_size != sizeof(mxd_node))
@@ -153,8 +155,9 @@ mxd_status mxdi_cpu_claim(mxd_device *dev, const mxd_graph_view *graph, mxd_clai
     for (uint32_t n = 0; n < graph->n_nodes; n++) {
         const mxd_node *const    node = &graph->node[n];
         const mxdi_cpu_op *const op   = mxdi_cpu_op_find(node);
-        out->reason[n] = op ? op->refuses(graph, node) : "no CPU kernel for this op: runs in the reference interpreter";
-        out->taken[n]  = out->reason[n] == NULL;
+        out->reason[n]                = op ? op->refuses(graph, node)
+                                           : "no CPU kernel for this op: runs in the reference interpreter";
+        out->taken[n]                 = out->reason[n] == NULL;
     }
     return MXD_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Compiling a part: which values are wished blocked, the nodes lowered one after the other, outputs delivered, memory
- * planned. Emitting steps, and running those at once that depend on constants alone.
+ * Compiling a part: which values are wished blocked, the nodes lowered one after the other, outputs
+ * delivered, memory planned. Emitting steps, and running those at once that depend on constants
+ * alone.
  */
 #include "backends/cpu/cpu_plan.h"
 
@@ -58,10 +59,10 @@ static bool all_constant(const mxd_program *g, const mxdi_cpu_emission *e)
 /* Run a step now; what it makes is constant from here on. */
 static mxd_status fold(mxdi_cpu_plan *p, const mxdi_cpu_emission *e, mxd_error *err)
 {
-    mxd_program *const g   = p->program;
-    void **const       ptr = MXDI_ALLOC(g->alloc, void *, g->n_tensors);
+    mxd_program *const g       = p->program;
+    void **const       ptr     = MXDI_ALLOC(g->alloc, void *, g->n_tensors);
     uint8_t *const     scratch = mxdi_alloc(g->alloc, g->scratch_bytes + 1, 1);
-    mxd_status         st  = ptr && scratch ? MXD_OK : mxdi_nomem(err);
+    mxd_status         st      = ptr && scratch ? MXD_OK : mxdi_nomem(err);
     for (uint32_t k = 0; k < e->n_out && st == MXD_OK; k++) {
         mxdi_cpu_tensor *const root = &g->tensor[g->tensor[e->out[k]].root];
         root->data                  = mxdi_arena_alloc(&g->arena, root->bytes + 64, 1, 64);
@@ -78,10 +79,12 @@ static mxd_status fold(mxdi_cpu_plan *p, const mxdi_cpu_emission *e, mxd_error *
             ptr[t] = root->data ? (uint8_t *)(uintptr_t)root->data + g->tensor[t].offset : NULL;
         }
         atomic_bool          fault = false;
-        const mxdi_cpu_frame f = { g->tensor, ptr, g->max_batch, g->max_batch, scratch, g->scratch_bytes, &fault };
+        const mxdi_cpu_frame f     = { g->tensor,        ptr,   g->max_batch, g->max_batch, scratch,
+                                       g->scratch_bytes, &fault };
         e->kind->run(e->op, &f, 0, e->kind->tasks ? e->kind->tasks(e->op, &f) : 1, 0);
         if (fault)
-            st = mxdi_fail(err, MXD_E_RANGE, "%s: an index or a divisor is out of range", e->kernel);
+            st =
+                mxdi_fail(err, MXD_E_RANGE, "%s: an index or a divisor is out of range", e->kernel);
     }
     mxdi_free(g->alloc, ptr);
     mxdi_free(g->alloc, scratch);
@@ -111,24 +114,37 @@ static mxd_status append(mxdi_cpu_plan *p, const mxdi_cpu_emission *e, mxd_error
 {
     mxd_program *const g = p->program;
     MXD_TRY(grow_steps(g, err));
-    uint32_t *const in = mxdi_arena_memdup(&g->arena, e->in, (e->n_in + (e->n_in == 0)) * sizeof(e->in[0]), 64);
+    uint32_t *const in =
+        mxdi_arena_memdup(&g->arena, e->in, (e->n_in + (e->n_in == 0)) * sizeof(e->in[0]), 64);
     if (!in)
         return mxdi_nomem(err);
     mxdi_cpu_step *const step = &g->step[g->n_steps];
     mxd_step *const      info = &g->info[g->n_steps++];
-    int64_t              bytes = (int64_t)e->derived, all = bytes; /* of a chunk, of the largest batch */
-    const int64_t        times = g->samples / g->max_batch + (g->samples % g->max_batch != 0);
-    *step = (mxdi_cpu_step){ .kind = e->kind, .op = e->op, .in = in, .n_in = e->n_in, .n_out = e->n_out, .in_place = e->in_place };
+    int64_t       bytes = (int64_t)e->derived, all = bytes; /* of a chunk, of the largest batch */
+    const int64_t times = g->samples / g->max_batch + (g->samples % g->max_batch != 0);
+    *step               = (mxdi_cpu_step){ .kind     = e->kind,
+                                           .op       = e->op,
+                                           .in       = in,
+                                           .n_in     = e->n_in,
+                                           .n_out    = e->n_out,
+                                           .in_place = e->in_place };
     for (uint32_t k = 0; k < e->n_in + e->n_out; k++) {
         const mxdi_cpu_tensor *const t = &g->tensor[k < e->n_in ? in[k] : e->out[k - e->n_in]];
         bytes += tensor_bytes(t);
         all += t->scaled ? tensor_bytes(t) / g->max_batch * g->samples : tensor_bytes(t) * times;
     }
     memcpy(step->out, e->out, e->n_out * sizeof(step->out[0]));
-    const double per_ns = strcmp(e->computed, "u8s8") == 0 ? 200.0 : strcmp(e->computed, "bf16") == 0 ? 100.0 : 50.0;
+    const double per_ns = strcmp(e->computed, "u8s8") == 0   ? 200.0
+                          : strcmp(e->computed, "bf16") == 0 ? 100.0
+                                                             : 50.0;
     step->ns            = e->ns > 0 ? e->ns : (double)e->macs / per_ns + (double)bytes / 20.0;
-    *info = (mxd_step){ .kernel = e->kernel, .computed = e->computed, .bytes = all, .reason = e->reason,
-                        .macs = e->n_out && g->tensor[e->out[0]].scaled ? e->macs / g->max_batch * g->samples : e->macs * times };
+    *info               = (mxd_step){ .kernel   = e->kernel,
+                                      .computed = e->computed,
+                                      .bytes    = all,
+                                      .reason   = e->reason,
+                                      .macs     = e->n_out && g->tensor[e->out[0]].scaled
+                                                      ? e->macs / g->max_batch * g->samples
+                                                      : e->macs * times };
     if (p->node && !e->anonymous) {
         info->origin   = p->node->origin;
         info->n_origin = p->node->n_origin;
@@ -173,7 +189,8 @@ static int64_t scale_of(const mxd_value *v, const mxd_qparams *q, int64_t i)
     return (i / inner / v->dim[q->axis] * blocks + along / q->block) * inner + i % inner;
 }
 
-mxd_status mxdi_cpu_constant_f32(const float **out, mxdi_cpu_plan *p, uint32_t value, mxd_error *err)
+mxd_status mxdi_cpu_constant_f32(const float **out, mxdi_cpu_plan *p, uint32_t value,
+                                 mxd_error *err)
 {
     *out = NULL;
     if (value == MXD_NO_VALUE)
@@ -201,8 +218,10 @@ mxd_status mxdi_cpu_constant_f32(const float **out, mxdi_cpu_plan *p, uint32_t v
         if (v->q) {
             const int64_t k = scale_of(v, v->q, i);
             if (k >= (int64_t)v->q->n)
-                return mxdi_fail(err, MXD_E_SHAPE, "'%s': %u scales do not cover it", v->name, v->q->n);
-            x[i] = (float)(mxdi_load_s64(v->data, v->dtype, i) - v->q->zero_point[k]) * v->q->scale[k];
+                return mxdi_fail(err, MXD_E_SHAPE, "'%s': %u scales do not cover it", v->name,
+                                 v->q->n);
+            x[i] =
+                (float)(mxdi_load_s64(v->data, v->dtype, i) - v->q->zero_point[k]) * v->q->scale[k];
         } else {
             x[i] = (float)mxdi_load_f64(v->data, v->dtype, i);
         }
@@ -211,7 +230,8 @@ mxd_status mxdi_cpu_constant_f32(const float **out, mxdi_cpu_plan *p, uint32_t v
     return MXD_OK;
 }
 
-mxd_status mxdi_cpu_constant_s64(const int64_t **out, mxdi_cpu_plan *p, uint32_t value, mxd_error *err)
+mxd_status mxdi_cpu_constant_s64(const int64_t **out, mxdi_cpu_plan *p, uint32_t value,
+                                 mxd_error *err)
 {
     *out = NULL;
     if (value == MXD_NO_VALUE || !p->g->value[value].data)
@@ -232,12 +252,15 @@ mxd_status mxdi_cpu_constant_s64(const int64_t **out, mxdi_cpu_plan *p, uint32_t
 static mxd_status start_states(mxdi_cpu_plan *p, mxd_error *err)
 {
     const mxd_graph_view *const g = p->g;
-    p->value                      = MXDI_NEW(&p->scratch, mxdi_cpu_state, g->n_values ? g->n_values : 1);
+    p->value = MXDI_NEW(&p->scratch, mxdi_cpu_state, g->n_values ? g->n_values : 1);
     if (!p->value)
         return mxdi_nomem(err);
     for (uint32_t v = 0; v < g->n_values; v++) {
-        p->value[v] = (mxdi_cpu_state){ .plain = MXD_NO_VALUE, .blocked = MXD_NO_VALUE, .reshape_of = MXD_NO_VALUE,
-                                        .output = MXD_NO_VALUE, .inside = MXD_NO_VALUE };
+        p->value[v]       = (mxdi_cpu_state){ .plain      = MXD_NO_VALUE,
+                                              .blocked    = MXD_NO_VALUE,
+                                              .reshape_of = MXD_NO_VALUE,
+                                              .output     = MXD_NO_VALUE,
+                                              .inside     = MXD_NO_VALUE };
         p->program->whole = p->program->whole || (g->value[v].batch_axis > 0 && !g->value[v].data);
     }
     for (uint32_t n = 0; n < g->n_nodes; n++)
@@ -279,8 +302,9 @@ static mxd_status find_shown(mxdi_cpu_plan *p, mxd_error *err)
         for (uint32_t k = 0; k < g->step[s].n_out; k++)
             writer[g->tensor[g->step[s].out[k]].root] = s;
     for (uint32_t v = 0; v < p->g->n_values; v++) {
-        const mxd_value *const v_     = &p->g->value[v];
-        const uint32_t         tensor = p->value[v].blocked != MXD_NO_VALUE ? p->value[v].blocked : p->value[v].plain;
+        const mxd_value *const v_ = &p->g->value[v];
+        const uint32_t         tensor =
+            p->value[v].blocked != MXD_NO_VALUE ? p->value[v].blocked : p->value[v].plain;
         if (!v_->q || v_->data || !mxdi_cpu_is_byte(v_->dtype) || tensor == MXD_NO_VALUE)
             continue;
         const uint32_t step = writer[g->tensor[tensor].root];
@@ -291,7 +315,8 @@ static mxd_status find_shown(mxdi_cpu_plan *p, mxd_error *err)
         for (; k > 0 && g->shown[k - 1].step > step; k--)
             g->shown[k] = g->shown[k - 1];
         g->shown[k] = (mxdi_cpu_shown){ v, tensor, step, g->trace_bytes };
-        g->trace_bytes += (size_t)(mxdi_cpu_count(v_) / g->max_batch * grow + 63) / 64 * 64 + (size_t)g->max_batch;
+        g->trace_bytes += (size_t)(mxdi_cpu_count(v_) / g->max_batch * grow + 63) / 64 * 64 +
+                          (size_t)g->max_batch;
     }
     return MXD_OK;
 }
@@ -302,12 +327,14 @@ static mxd_status lower_nodes(mxdi_cpu_plan *p, const mxd_compile_options *optio
         const mxd_node *const    node = &p->g->node[n];
         const mxdi_cpu_op *const op   = mxdi_cpu_op_find(node);
         if (!op)
-            return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s '%s': no CPU kernel", node->op, node->name);
+            return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s '%s': no CPU kernel", node->op,
+                             node->name);
         if (options->progress && options->progress(options->user, (double)n / p->g->n_nodes))
             return mxdi_fail(err, MXD_E_CANCELLED, "cancelled while compiling");
-        p->node             = node;
+        p->node               = node;
         const char *const why = op->refuses(p->g, node);
-        const mxd_status  st  = why ? mxdi_fail(err, MXD_E_UNSUPPORTED, "%s", why) : op->lower(p, node, err);
+        const mxd_status  st =
+            why ? mxdi_fail(err, MXD_E_UNSUPPORTED, "%s", why) : op->lower(p, node, err);
         if (st != MXD_OK)
             return mxdi_wrap(err, st, "%s '%s'", node->op, node->name);
     }
@@ -339,12 +366,14 @@ static int64_t widest_node(const mxd_graph_view *g)
     for (uint32_t n = 0; n < g->n_nodes; n++) {
         int64_t bytes = 0;
         for (uint32_t k = 0; k < g->node[n].n_in + g->node[n].n_out; k++) {
-            const uint32_t id = k < g->node[n].n_in ? g->node[n].in[k] : g->node[n].out[k - g->node[n].n_in];
+            const uint32_t id =
+                k < g->node[n].n_in ? g->node[n].in[k] : g->node[n].out[k - g->node[n].n_in];
             if (id == MXD_NO_VALUE || g->value[id].data)
                 continue;
             if (g->value[id].batch_axis > 0)
                 return 0;
-            bytes += mxdi_cpu_count(&g->value[id]) * (int64_t)(mxd_dtype_bits(g->value[id].dtype) + 7) / 8;
+            bytes += mxdi_cpu_count(&g->value[id]) *
+                     (int64_t)(mxd_dtype_bits(g->value[id].dtype) + 7) / 8;
         }
         most = bytes > most ? bytes : most;
     }
@@ -354,21 +383,24 @@ static int64_t widest_node(const mxd_graph_view *g)
 static bool can_chunk(const mxd_graph_view *g)
 {
     for (uint32_t k = 0; k < g->n_inputs + g->n_outputs; k++) {
-        const mxd_value *const v = &g->value[k < g->n_inputs ? g->input[k] : g->output[k - g->n_inputs]];
+        const mxd_value *const v =
+            &g->value[k < g->n_inputs ? g->input[k] : g->output[k - g->n_inputs]];
         if (mxd_dtype_bits(v->dtype) < 8 || (k >= g->n_inputs && v->batch_axis != 0))
             return false;
     }
     return g->max_batch >= 2 * CHUNK_LEAST;
 }
 
-/* As many samples as keep the widest node in a thread's share of the last cache; all threads get equally many chunks. */
+/* As many samples as keep the widest node in a thread's share of the last cache; all threads get
+ * equally many chunks. */
 static int64_t chunk_of(const mxd_graph_view *g, uint32_t threads)
 {
-    const int64_t bytes = can_chunk(g) ? widest_node(g) : 0, n = g->max_batch, lanes = threads ? threads : mxdi_cores();
+    const int64_t bytes = can_chunk(g) ? widest_node(g) : 0, n = g->max_batch,
+                  lanes = threads ? threads : mxdi_cores();
     if (bytes == 0)
         return n;
-    int64_t fits = (int64_t)mxdi_cache_bytes(3) / 2 / lanes / bytes;
-    fits         = fits < CHUNK_LEAST ? CHUNK_LEAST : fits;
+    int64_t fits   = (int64_t)mxdi_cache_bytes(3) / 2 / lanes / bytes;
+    fits           = fits < CHUNK_LEAST ? CHUNK_LEAST : fits;
     int64_t chunks = (n + fits - 1) / fits;
     chunks         = (chunks + lanes - 1) / lanes * lanes;
     int64_t each   = ((n + chunks - 1) / chunks + CHUNK_STEP - 1) / CHUNK_STEP * CHUNK_STEP;
@@ -377,13 +409,17 @@ static int64_t chunk_of(const mxd_graph_view *g, uint32_t threads)
 }
 
 /* The part with its batch cut to a chunk. */
-static mxd_status cut_part(mxd_program *program, const mxd_graph_view *part, uint32_t threads, mxd_error *err)
+static mxd_status cut_part(mxd_program *program, const mxd_graph_view *part, uint32_t threads,
+                           mxd_error *err)
 {
     program->part      = *part;
     program->samples   = part->max_batch > 0 ? part->max_batch : 1;
-    program->max_batch = program->part.max_batch = part->max_batch > 0 ? chunk_of(part, threads) : 1;
+    program->max_batch = program->part.max_batch =
+        part->max_batch > 0 ? chunk_of(part, threads) : 1;
     const uint32_t lanes = threads ? threads : mxdi_cores();
-    program->lanes       = (program->samples + program->max_batch - 1) / program->max_batch >= (int64_t)lanes ? lanes : 1;
+    program->lanes =
+        (program->samples + program->max_batch - 1) / program->max_batch >= (int64_t)lanes ? lanes
+                                                                                           : 1;
     mxd_value *const value = MXDI_NEW(&program->arena, mxd_value, part->n_values + 1);
     if (!value)
         return mxdi_nomem(err);

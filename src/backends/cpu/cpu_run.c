@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sessions: opening binds every tensor that is not the caller's to memory; running binds the caller's and walks the
- * steps. Nothing is allocated while running. A step that takes less time than handing it to other threads would, and a
- * step of one piece, runs in place.
+ * Sessions: opening binds every tensor that is not the caller's to memory; running binds the
+ * caller's and walks the steps. Nothing is allocated while running. A step that takes less time
+ * than handing it to other threads would, and a step of one piece, runs in place.
  */
 #include <sys/mman.h>
 
@@ -51,11 +51,13 @@ static mxd_status stage(mxd_run *r, mxd_error *err)
     if (!r->staged)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < n; k++) {
-        const uint32_t         id = k < g->part.n_inputs ? g->part.input[k] : g->part.output[k - g->part.n_inputs];
-        const mxd_value *const v  = &g->part.value[id];
+        const uint32_t id =
+            k < g->part.n_inputs ? g->part.input[k] : g->part.output[k - g->part.n_inputs];
+        const mxd_value *const v = &g->part.value[id];
         int64_t                count;
         size_t                 bytes;
-        if (!mxdi_shape_count(&count, v->dim, v->rank) || !mxdi_dtype_bytes(&bytes, v->dtype, count))
+        if (!mxdi_shape_count(&count, v->dim, v->rank) ||
+            !mxdi_dtype_bytes(&bytes, v->dtype, count))
             return mxdi_fail(err, MXD_E_RANGE, "'%s': too large", v->name);
         r->staged[k] = mxdi_alloc(g->alloc, bytes + 64, 1);
         if (!r->staged[k])
@@ -102,7 +104,8 @@ static mxd_status open_session(mxd_run *r, const mxd_run_options *options, mxd_e
     return stage(r, err);
 }
 
-mxd_status mxdi_cpu_session_open(mxd_run **out, const mxd_program *program, const mxd_run_options *options, mxd_error *err)
+mxd_status mxdi_cpu_session_open(mxd_run **out, const mxd_program *program,
+                                 const mxd_run_options *options, mxd_error *err)
 {
     *out             = NULL;
     mxd_run *const r = MXDI_ALLOC(program->alloc, mxd_run, 1);
@@ -142,7 +145,8 @@ void mxdi_cpu_session_close(mxd_run *r)
 /* ---- the caller's tensors ---- */
 
 /* The batch that `t` holds of value v; -1: it does not grow. MXD_E_SHAPE when it cannot be v. */
-static mxd_status batch_of(int64_t *batch, const mxd_program *g, const mxd_value *v, const mxd_tensor *t, mxd_error *err)
+static mxd_status batch_of(int64_t *batch, const mxd_program *g, const mxd_value *v,
+                           const mxd_tensor *t, mxd_error *err)
 {
     *batch    = -1;
     bool same = t->rank == v->rank && t->dtype == v->dtype;
@@ -155,23 +159,26 @@ static mxd_status batch_of(int64_t *batch, const mxd_program *g, const mxd_value
             same = t->dim[k] == v->dim[k];
         }
     }
-    return same ? MXD_OK : mxdi_fail(err, MXD_E_SHAPE, "cpu: tensor for '%s' has another shape or type", v->name);
+    return same ? MXD_OK
+                : mxdi_fail(err, MXD_E_SHAPE, "cpu: tensor for '%s' has another shape or type",
+                            v->name);
 }
 
-static mxd_status check(int64_t *batch, const mxd_program *g, const mxd_tensor *in, uint32_t n_in, const mxd_tensor *out,
-                        uint32_t n_out, mxd_error *err)
+static mxd_status check(int64_t *batch, const mxd_program *g, const mxd_tensor *in, uint32_t n_in,
+                        const mxd_tensor *out, uint32_t n_out, mxd_error *err)
 {
     *batch = -1;
     if (n_in != g->part.n_inputs || n_out != g->part.n_outputs)
-        return mxdi_fail(err, MXD_E_INVAL, "cpu: expected %u inputs and %u outputs, got %u and %u", g->part.n_inputs,
-                         g->part.n_outputs, n_in, n_out);
+        return mxdi_fail(err, MXD_E_INVAL, "cpu: expected %u inputs and %u outputs, got %u and %u",
+                         g->part.n_inputs, g->part.n_outputs, n_in, n_out);
     for (uint32_t k = 0; k < n_in + n_out; k++) {
-        const mxd_value *const v = &g->part.value[k < n_in ? g->part.input[k] : g->part.output[k - n_in]];
-        int64_t                b;
+        const mxd_value *const v =
+            &g->part.value[k < n_in ? g->part.input[k] : g->part.output[k - n_in]];
+        int64_t b;
         MXD_TRY(batch_of(&b, g, v, k < n_in ? &in[k] : &out[k - n_in], err));
         if (b >= 0 && *batch >= 0 && b != *batch)
-            return mxdi_fail(err, MXD_E_SHAPE, "cpu: '%s' holds %lld samples, others %lld", v->name, (long long)b,
-                             (long long)*batch);
+            return mxdi_fail(err, MXD_E_SHAPE, "cpu: '%s' holds %lld samples, others %lld", v->name,
+                             (long long)b, (long long)*batch);
         *batch = b >= 0 ? b : *batch;
     }
     *batch = *batch < 0 ? g->samples : *batch;
@@ -181,7 +188,7 @@ static mxd_status check(int64_t *batch, const mxd_program *g, const mxd_tensor *
 /* Between a dense tensor of a smaller batch and one of the largest. */
 static void restage(const mxd_value *v, const mxd_tensor *t, void *full, bool in)
 {
-    const size_t bits = mxd_dtype_bits(v->dtype);
+    const size_t bits  = mxd_dtype_bits(v->dtype);
     size_t       inner = bits, outer = 1;
     for (int32_t k = 0; k < v->rank; k++) {
         if (k >= v->batch_axis)
@@ -189,7 +196,10 @@ static void restage(const mxd_value *v, const mxd_tensor *t, void *full, bool in
         else
             outer *= (size_t)t->dim[k];
     }
-    const size_t small = inner / 8, large = v->batch_axis < 0 ? small : small / (size_t)t->dim[v->batch_axis] * (size_t)v->dim[v->batch_axis];
+    const size_t small = inner / 8, large = v->batch_axis < 0
+                                                ? small
+                                                : small / (size_t)t->dim[v->batch_axis] *
+                                                      (size_t)v->dim[v->batch_axis];
     for (size_t o = 0; o < outer; o++) {
         if (in)
             memcpy((uint8_t *)full + o * large, (const uint8_t *)t->data + o * small, small);
@@ -204,20 +214,22 @@ struct call {
     const mxd_tensor *in, *out;
     int64_t           batch;
     bool              staged, traced;
-    atomic_llong      next;   /* sample that the next chunk begins at */
+    atomic_llong      next; /* sample that the next chunk begins at */
 };
 
 /* The caller's memory of tensor x from sample `first` on. */
 static void *callers(const struct call *c, const mxdi_cpu_tensor *x, int64_t first)
 {
-    const mxd_program *const g  = c->r->program;
-    const bool               in = x->home == MXDI_CPU_INPUT;
-    const uint32_t           id = in ? g->part.input[x->index] : g->part.output[x->index];
-    const mxd_value *const   v  = &g->part.value[id];
+    const mxd_program *const g    = c->r->program;
+    const bool               in   = x->home == MXDI_CPU_INPUT;
+    const uint32_t           id   = in ? g->part.input[x->index] : g->part.output[x->index];
+    const mxd_value *const   v    = &g->part.value[id];
     int64_t                  each = v->batch_axis == 0 ? v->dim[0] / g->max_batch : 0;
     for (int32_t k = 1; k < v->rank; k++)
         each *= v->dim[k];
-    uint8_t *const base = c->staged ? c->r->staged[in ? x->index : g->part.n_inputs + x->index] : in ? c->in[x->index].data : c->out[x->index].data;
+    uint8_t *const base = c->staged ? c->r->staged[in ? x->index : g->part.n_inputs + x->index]
+                          : in      ? c->in[x->index].data
+                                    : c->out[x->index].data;
     return base + (size_t)(first * each) * (mxd_dtype_bits(v->dtype) / 8) + x->offset;
 }
 
@@ -231,7 +243,10 @@ static void bind(const struct call *c, mxdi_cpu_lane *lane, int64_t first)
 
 /* ---- running ---- */
 
-struct shared { const mxdi_cpu_step *step; const mxdi_cpu_frame *frame; };
+struct shared {
+    const mxdi_cpu_step  *step;
+    const mxdi_cpu_frame *frame;
+};
 
 static void run_share(void *arg, size_t begin, size_t end, unsigned thread)
 {
@@ -240,10 +255,12 @@ static void run_share(void *arg, size_t begin, size_t end, unsigned thread)
 }
 
 /* pool NULL: by this thread, number `thread`. */
-static void run_step(mxdi_pool *pool, unsigned thread, const mxdi_cpu_step *step, const mxdi_cpu_frame *f)
+static void run_step(mxdi_pool *pool, unsigned thread, const mxdi_cpu_step *step,
+                     const mxdi_cpu_frame *f)
 {
     const size_t tasks = step->kind->tasks ? step->kind->tasks(step->op, f) : 1;
-    if (!pool || tasks < 2 || step->ns * (double)f->batch < (double)WORTH_SHARING * (double)f->max_batch) {
+    if (!pool || tasks < 2 ||
+        step->ns * (double)f->batch < (double)WORTH_SHARING * (double)f->max_batch) {
         step->kind->run(step->op, f, 0, tasks, thread);
         return;
     }
@@ -251,16 +268,20 @@ static void run_step(mxdi_pool *pool, unsigned thread, const mxdi_cpu_step *step
     mxdi_parallel_for(pool, run_share, &s, tasks);
 }
 
-/* The samples from `first` on, at most a chunk, on one lane; alone: no other lane runs beside it. */
+/* The samples from `first` on, at most a chunk, on one lane; alone: no other lane runs beside it.
+ */
 static void run_chunk(const struct call *c, uint32_t lane, int64_t first, bool alone)
 {
-    mxd_run *const           r     = c->r;
-    const mxd_program *const g     = r->program;
-    const int64_t            left  = c->batch - first;
-    const mxdi_cpu_frame     f     = { g->tensor, r->lane[lane].ptr, left < g->max_batch ? left : g->max_batch, g->max_batch, r->scratch,
-                                       g->scratch_bytes, &r->fault };
-    uint32_t                 shown = 0;
-    uint64_t                 then  = r->ns ? mxdi_now_ns() : 0;
+    mxd_run *const           r    = c->r;
+    const mxd_program *const g    = r->program;
+    const int64_t            left = c->batch - first;
+    const mxdi_cpu_frame     f    = {
+               g->tensor,    r->lane[lane].ptr, left < g->max_batch ? left : g->max_batch,
+               g->max_batch, r->scratch,        g->scratch_bytes,
+               &r->fault
+    };
+    uint32_t shown = 0;
+    uint64_t then  = r->ns ? mxdi_now_ns() : 0;
     bind(c, &r->lane[lane], first);
     for (uint32_t s = 0; s < g->n_steps; s++) {
         run_step(alone ? r->pool : NULL, alone ? 0 : lane, &g->step[s], &f);
@@ -270,7 +291,8 @@ static void run_chunk(const struct call *c, uint32_t lane, int64_t first, bool a
         }
         if (r->ns) {
             const uint64_t now = mxdi_now_ns();
-            atomic_fetch_add_explicit(&r->ns[s], (now - then) / (alone ? 1 : r->lanes), memory_order_relaxed);
+            atomic_fetch_add_explicit(&r->ns[s], (now - then) / (alone ? 1 : r->lanes),
+                                      memory_order_relaxed);
             then = now;
         }
         for (; c->traced && shown < g->n_shown && g->shown[shown].step == s; shown++)
@@ -305,12 +327,13 @@ static mxd_status run_all(struct call *c, mxd_error *err)
     if (!atomic_load_explicit(&r->fault, memory_order_relaxed))
         return MXD_OK;
     const mxd_step *const step = &g->info[atomic_load_explicit(&r->faulty, memory_order_relaxed)];
-    return mxdi_fail(err, MXD_E_RANGE, "cpu: %s '%s': an index or a divisor is out of range", step->kernel,
-                     step->n_origin ? step->origin[0] : "");
+    return mxdi_fail(err, MXD_E_RANGE, "cpu: %s '%s': an index or a divisor is out of range",
+                     step->kernel, step->n_origin ? step->origin[0] : "");
 }
 
-mxd_status mxdi_cpu_session_run(mxd_run *r, const mxd_tensor *in, uint32_t n_in, const mxd_tensor *out, uint32_t n_out,
-                                mxd_trace_fn trace, void *trace_user, mxd_error *err)
+mxd_status mxdi_cpu_session_run(mxd_run *r, const mxd_tensor *in, uint32_t n_in,
+                                const mxd_tensor *out, uint32_t n_out, mxd_trace_fn trace,
+                                void *trace_user, mxd_error *err)
 {
     const mxd_program *const g = r->program;
     struct call              c = { .r = r, .in = in, .out = out, .traced = trace != NULL };
@@ -327,11 +350,13 @@ mxd_status mxdi_cpu_session_run(mxd_run *r, const mxd_tensor *in, uint32_t n_in,
     return trace ? mxdi_cpu_trace_show(r, c.batch, trace, trace_user, err) : MXD_OK;
 }
 
-mxd_status mxdi_cpu_session_profile(mxd_run *r, uint64_t *ns, uint32_t n, uint64_t *runs, mxd_error *err)
+mxd_status mxdi_cpu_session_profile(mxd_run *r, uint64_t *ns, uint32_t n, uint64_t *runs,
+                                    mxd_error *err)
 {
     const uint32_t n_steps = r->program->n_steps;
     if (n != n_steps)
-        return mxdi_fail(err, MXD_E_INVAL, "cpu: profile of %u steps asked, there are %u", n, n_steps);
+        return mxdi_fail(err, MXD_E_INVAL, "cpu: profile of %u steps asked, there are %u", n,
+                         n_steps);
     memset(ns, 0, n * sizeof(ns[0]));
     *runs = 0;
     if (!r->ns) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tensors of a program: which layout a value has when blocked, how large it is, and how many of its elements count at
- * the batch of a run.
+ * Tensors of a program: which layout a value has when blocked, how large it is, and how many of its
+ * elements count at the batch of a run.
  */
 #include "backends/cpu/cpu_plan.h"
 #include "base/dtype.h"
@@ -39,14 +39,32 @@ bool mxdi_cpu_same_shape(const mxd_value *a, const mxd_value *b)
     return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(a->dim[0])) == 0;
 }
 
+void mxdi_cpu_broadcast_strides(int64_t *out, const mxd_value *v, const mxd_value *y)
+{
+    int64_t stride = 1;
+    for (int32_t k = y->rank - 1, d = v->rank - 1; k >= 0; k--, d--) {
+        const int64_t dim = d >= 0 ? v->dim[d] : 1;
+        out[k]            = dim == 1 ? 0 : stride;
+        stride *= dim;
+    }
+}
+
+int32_t mxdi_cpu_axis(const mxd_node *n, const mxd_value *x, int64_t otherwise)
+{
+    const int64_t axis = mxd_node_int(n, "axis", otherwise);
+    return (int32_t)(axis < 0 ? axis + x->rank : axis);
+}
+
 /* ---- making ---- */
 
-mxd_status mxdi_cpu_add_tensor(uint32_t *out, mxdi_cpu_plan *p, const mxdi_cpu_tensor *t, mxd_error *err)
+mxd_status mxdi_cpu_add_tensor(uint32_t *out, mxdi_cpu_plan *p, const mxdi_cpu_tensor *t,
+                               mxd_error *err)
 {
     mxd_program *const g = p->program;
     if (g->n_tensors == g->cap_tensors) {
         const uint32_t         cap = g->cap_tensors ? 2 * g->cap_tensors : 64;
-        mxdi_cpu_tensor *const to  = mxdi_realloc(g->alloc, g->tensor, g->cap_tensors, cap, sizeof(*to));
+        mxdi_cpu_tensor *const to =
+            mxdi_realloc(g->alloc, g->tensor, g->cap_tensors, cap, sizeof(*to));
         if (!to)
             return mxdi_nomem(err);
         g->tensor      = to;
@@ -78,7 +96,9 @@ mxd_status mxdi_cpu_reserve(mxdi_cpu_plan *p, uint32_t t, size_t bytes, mxd_erro
 
 static mxdi_cpu_tensor plain_of(const mxd_value *v)
 {
-    mxdi_cpu_tensor t = { .dtype = mxdi_cpu_stored(v->dtype), .rank = v->rank, .root = MXD_NO_VALUE,
+    mxdi_cpu_tensor t = { .dtype  = mxdi_cpu_stored(v->dtype),
+                          .rank   = v->rank,
+                          .root   = MXD_NO_VALUE,
                           .scaled = v->batch_axis == 0 };
     memcpy(t.dim, v->dim, sizeof(t.dim));
     return t;
@@ -89,14 +109,16 @@ static mxd_status too_large(const mxd_value *v, mxd_error *err)
     return mxdi_fail(err, MXD_E_RANGE, "'%s': too large", v->name);
 }
 
-mxd_status mxdi_cpu_make_plain(uint32_t *out, mxdi_cpu_plan *p, uint32_t value, bool exact, mxd_error *err)
+mxd_status mxdi_cpu_make_plain(uint32_t *out, mxdi_cpu_plan *p, uint32_t value, bool exact,
+                               mxd_error *err)
 {
     const mxd_value *const      v = &p->g->value[value];
     const mxdi_cpu_state *const s = &p->value[value];
     mxdi_cpu_tensor             t = plain_of(v);
     if (!mxdi_dtype_bytes(&t.bytes, t.dtype, mxdi_cpu_count(v)))
         return too_large(v, err);
-    if (exact && s->output != MXD_NO_VALUE && s->n_uses == 0 && mxdi_cpu_stored(v->dtype) == v->dtype) {
+    if (exact && s->output != MXD_NO_VALUE && s->n_uses == 0 &&
+        mxdi_cpu_stored(v->dtype) == v->dtype) {
         t.home  = MXDI_CPU_OUTPUT;
         t.index = s->output;
     }
@@ -107,7 +129,8 @@ mxd_status mxdi_cpu_make_plain(uint32_t *out, mxdi_cpu_plan *p, uint32_t value, 
 
 bool mxdi_cpu_can_block(const mxd_value *v)
 {
-    if (v->rank < 2 || v->rank > 4 || (v->dtype != MXD_F32 && !mxdi_cpu_is_byte(v->dtype)) || v->batch_axis > 0)
+    if (v->rank < 2 || v->rank > 4 || (v->dtype != MXD_F32 && !mxdi_cpu_is_byte(v->dtype)) ||
+        v->batch_axis > 0)
         return false;
     for (int32_t k = 0; k < v->rank; k++)
         if (v->dim[k] < 1 || v->dim[k] > MAX_EXTENT)
@@ -115,12 +138,13 @@ bool mxdi_cpu_can_block(const mxd_value *v)
     return true;
 }
 
-mxd_status mxdi_cpu_layout_of(mxdi_blocked *out, const mxd_value *v, int64_t max_batch, mxd_error *err)
+mxd_status mxdi_cpu_layout_of(mxdi_blocked *out, const mxd_value *v, int64_t max_batch,
+                              mxd_error *err)
 {
-    const int64_t size   = mxdi_cpu_is_byte(v->dtype) ? 1 : 4;
-    const int64_t c      = v->dim[1];
-    const bool    pixel  = v->rank == 2 || (v->dim[2] == 1 && (v->rank == 3 || v->dim[3] == 1));
-    mxdi_blocked  l      = { .h = 1, .w = 1, .channels = (int32_t)c, .block = 1, .pitch = c };
+    const int64_t size  = mxdi_cpu_is_byte(v->dtype) ? 1 : 4;
+    const int64_t c     = v->dim[1];
+    const bool    pixel = v->rank == 2 || (v->dim[2] == 1 && (v->rank == 3 || v->dim[3] == 1));
+    mxdi_blocked  l     = { .h = 1, .w = 1, .channels = (int32_t)c, .block = 1, .pitch = c };
     if (v->rank > 2)
         l.w = (int32_t)v->dim[v->rank - 1];
     if (v->rank == 4)
@@ -143,7 +167,8 @@ mxd_status mxdi_cpu_layout_of(mxdi_blocked *out, const mxd_value *v, int64_t max
 }
 
 /* Bytes of all blocks; the last one counts fully. */
-static mxd_status blocked_bytes(size_t *out, const mxdi_cpu_tensor *t, const mxd_value *v, mxd_error *err)
+static mxd_status blocked_bytes(size_t *out, const mxdi_cpu_tensor *t, const mxd_value *v,
+                                mxd_error *err)
 {
     const int64_t blocks = (t->images + t->l.block - 1) / t->l.block;
     if (t->l.block_stride > INT64_MAX / 16 / (blocks > 0 ? blocks : 1) ||
@@ -155,7 +180,7 @@ static mxd_status blocked_bytes(size_t *out, const mxdi_cpu_tensor *t, const mxd
 /* A range of channels of the blocked tensor that will hold all inputs of a Concat. */
 static mxd_status make_inside(uint32_t *out, mxdi_cpu_plan *p, uint32_t value, mxd_error *err)
 {
-    const mxdi_cpu_state *const s = &p->value[value];
+    const mxdi_cpu_state *const s   = &p->value[value];
     uint32_t                    all = p->value[s->inside].blocked;
     if (all == MXD_NO_VALUE)
         MXD_TRY(mxdi_cpu_make_blocked(&all, p, s->inside, err));
@@ -173,8 +198,8 @@ mxd_status mxdi_cpu_make_blocked(uint32_t *out, mxdi_cpu_plan *p, uint32_t value
     mxdi_cpu_tensor        t = plain_of(v);
     if (p->value[value].inside != MXD_NO_VALUE)
         return make_inside(out, p, value, err);
-    t.blocked                = true;
-    t.images                 = v->dim[0];
+    t.blocked = true;
+    t.images  = v->dim[0];
     MXD_TRY(mxdi_cpu_layout_of(&t.l, v, p->program->max_batch, err));
     MXD_TRY(blocked_bytes(&t.bytes, &t, v, err));
     MXD_TRY(mxdi_cpu_add_tensor(out, p, &t, err));
@@ -182,18 +207,19 @@ mxd_status mxdi_cpu_make_blocked(uint32_t *out, mxdi_cpu_plan *p, uint32_t value
     return MXD_OK;
 }
 
-/* The layout of (..., K) as rows: images are samples where a sample has rows enough for a tile, else rows. */
+/* The layout of (..., K) as rows: images are samples where a sample has rows enough for a tile,
+ * else rows. */
 static void rows_of(mxdi_cpu_tensor *t, const mxd_value *v, int64_t max_batch)
 {
     const int64_t k    = v->dim[v->rank - 1];
     const int64_t rows = mxdi_cpu_count(v) / k, each = t->scaled ? rows / max_batch : rows;
-    t->blocked         = true;
-    t->l               = (mxdi_blocked){ .h = 1, .w = 1, .channels = (int32_t)k, .block = 1, .pitch = k };
+    t->blocked = true;
+    t->l       = (mxdi_blocked){ .h = 1, .w = 1, .channels = (int32_t)k, .block = 1, .pitch = k };
     if (!t->scaled || each >= BLOCK || rows < BLOCK) {
-        const bool whole  = !t->scaled || rows < BLOCK;
-        t->l.w            = (int32_t)(whole ? rows : each);
-        t->images         = whole ? 1 : max_batch;
-        t->scaled         = !whole;
+        const bool whole = !t->scaled || rows < BLOCK;
+        t->l.w           = (int32_t)(whole ? rows : each);
+        t->images        = whole ? 1 : max_batch;
+        t->scaled        = !whole;
     } else {
         t->l.block = BLOCK;
         t->images  = rows;
@@ -201,7 +227,8 @@ static void rows_of(mxdi_cpu_tensor *t, const mxd_value *v, int64_t max_batch)
     t->l.block_stride = (int64_t)t->l.w * t->l.block * k;
 }
 
-static mxd_status rows_alias(uint32_t *out, mxdi_cpu_plan *p, uint32_t plain, uint32_t value, mxd_error *err)
+static mxd_status rows_alias(uint32_t *out, mxdi_cpu_plan *p, uint32_t plain, uint32_t value,
+                             mxd_error *err)
 {
     const mxd_value *const v = &p->g->value[value];
     size_t                 bytes;
@@ -252,11 +279,12 @@ void mxdi_cpu_spans_of(mxdi_cpu_spans *out, const mxdi_cpu_frame *f, const uint3
         dense = dense && l->block_stride == l->h * mxdi_blocked_row(l);
     }
     for (uint32_t k = 0; k < n; k++) {
-        const mxdi_blocked *const l      = &f->tensor[t[k]].l;
-        const int64_t             blocks = mxdi_cpu_blocks(f, t[k]), images = (int64_t)l->h * l->w * l->block;
+        const mxdi_blocked *const l = &f->tensor[t[k]].l;
+        const int64_t blocks = mxdi_cpu_blocks(f, t[k]), images = (int64_t)l->h * l->w * l->block;
         out[k] = (mxdi_cpu_spans){ blocks, images * l->pitch, l->block_stride, 1, 0 };
         if (!alike)
-            out[k] = (mxdi_cpu_spans){ blocks * images, l->channels, l->block_stride, images, l->pitch };
+            out[k] =
+                (mxdi_cpu_spans){ blocks * images, l->channels, l->block_stride, images, l->pitch };
         else if (dense)
             out[k] = (mxdi_cpu_spans){ 1, blocks * images * l->pitch, 0, 1, 0 };
     }
@@ -269,8 +297,10 @@ size_t mxdi_cpu_pieces(const mxdi_cpu_spans *s, int64_t grain)
 
 mxdi_cpu_piece mxdi_cpu_piece_at(const mxdi_cpu_spans *s, int64_t grain, size_t i)
 {
-    const int64_t each = (s->length + grain - 1) / grain, span = (int64_t)i / each, part = (int64_t)i % each;
+    const int64_t each = (s->length + grain - 1) / grain, span = (int64_t)i / each,
+                  part = (int64_t)i % each;
     const int64_t left = s->length - part * grain;
-    const int64_t at   = span / s->inner * s->outer_stride + span % s->inner * s->inner_stride + part * grain;
+    const int64_t at =
+        span / s->inner * s->outer_stride + span % s->inner * s->inner_stride + part * grain;
     return (mxdi_cpu_piece){ at, left < grain ? left : grain };
 }
