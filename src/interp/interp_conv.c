@@ -7,7 +7,7 @@
 mxd_status mxdi_interp_conv(const mxdi_interp_call *c)
 {
     mxd_tensor *const      y = &c->out[0];
-    mxdi_interp_conv_shape s;
+    mxdi_interp_conv_shape s = { .group = 1 };
     const float           *x, *w, *bias = NULL;
     MXD_TRY(mxdi_interp_want_dtype(c, y, "output", c->in[0].dtype));
     MXD_TRY(mxdi_interp_conv_shape_of(c, &s, &c->in[0], &c->in[1], y));

@@ -97,7 +97,7 @@ static mxd_status finish(const mxdi_interp_call *c, const float *acc, round_fn r
 mxd_status mxdi_interp_fused_conv(const mxdi_interp_call *c)
 {
     const mxd_tensor *const y = &c->out[0];
-    mxdi_interp_conv_shape  s;
+    mxdi_interp_conv_shape  s = { .group = 1 };
     round_fn                rounded;
     const float            *x, *w;
     float                  *acc;

@@ -84,7 +84,7 @@ static mxd_status centered_input(const mxdi_interp_call *c, const int32_t **out)
 
 mxd_status mxdi_interp_q_conv(const mxdi_interp_call *c)
 {
-    mxdi_interp_conv_shape s;
+    mxdi_interp_conv_shape s = { .group = 1 };
     struct epilogue e;
     const int32_t *x, *w;
     const mxd_tensor *const y = &c->out[0];

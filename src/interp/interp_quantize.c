@@ -83,7 +83,7 @@ mxd_status mxdi_interp_dynamic_quantize_linear(const mxdi_interp_call *c)
 
 static mxd_status integer_conv(const mxdi_interp_call *c, uint32_t x, uint32_t xz, uint32_t w, uint32_t wz, int32_t *acc)
 {
-    mxdi_interp_conv_shape s;
+    mxdi_interp_conv_shape s = { .group = 1 };
     const int32_t *qx, *qw;
     MXD_TRY(mxdi_interp_conv_shape_of(c, &s, &c->in[x], &c->in[w], &c->out[0]));
     MXD_TRY(mxdi_interp_centered(c, &c->in[x], mxdi_interp_given(c, xz) ? &c->in[xz] : NULL, 0, &qx));
