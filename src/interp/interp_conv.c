@@ -124,7 +124,7 @@ static double transposed_at(const transposed *s, const float *x, const float *w,
 mxd_status mxdi_interp_conv_transpose(const mxdi_interp_call *c)
 {
     mxd_tensor *const y = &c->out[0];
-    transposed        s;
+    transposed        s = { .group = 1 };
     const float      *x, *w, *bias = NULL;
     MXD_TRY(mxdi_interp_want_dtype(c, y, "output", c->in[0].dtype));
     MXD_TRY(transposed_of(c, &s));

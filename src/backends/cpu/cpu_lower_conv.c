@@ -300,6 +300,17 @@ mxd_status mxdi_cpu_emit_product_q8(mxdi_cpu_plan *p, const mxd_node *n, const m
     return st;
 }
 
+/* Whether panels and scratch would be more than the host allows. */
+static bool over_cap(const mxdi_cpu_plan *p, const mxdi_conv_f32 *k)
+{
+    const mxd_program *const g       = p->program;
+    const size_t             scratch = mxdi_conv_f32_scratch(k);
+    return p->workspace_cap &&
+           g->derived_bytes + mxdi_conv_f32_bytes(k) +
+                   (scratch > g->scratch_bytes ? scratch : g->scratch_bytes) * g->lanes >
+               p->workspace_cap;
+}
+
 static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_product *c,
                            const float *w, const float *bias, mxd_error *err)
 {
@@ -328,25 +339,32 @@ static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_p
         return emit(p, c, &dwconv_f32_kind, op, mxdi_dwconv_f32_name(op->k), bf16 ? "bf16" : "f32",
                     mxdi_dwconv_f32_bytes(op->k), err);
     }
-    const mxdi_conv_f32_desc d  = { .x          = x->l,
-                                    .y          = y->l,
-                                    .window     = c->window,
-                                    .groups     = c->groups,
-                                    .w          = w,
-                                    .bias       = bias,
-                                    .residual   = r,
-                                    .y_min      = lo,
-                                    .y_max      = hi,
-                                    .bf16       = bf16,
-                                    .round_bf16 = round,
-                                    .exact      = g->exact };
-    struct conv_f32 *const   op = MXDI_CPU_NEW_OP(p, struct conv_f32);
+    mxdi_conv_f32_desc     d  = { .x          = x->l,
+                                  .y          = y->l,
+                                  .window     = c->window,
+                                  .groups     = c->groups,
+                                  .w          = w,
+                                  .bias       = bias,
+                                  .residual   = r,
+                                  .y_min      = lo,
+                                  .y_max      = hi,
+                                  .bf16       = bf16,
+                                  .round_bf16 = round,
+                                  .exact      = g->exact };
+    mxdi_cpu_product       as = *c;
+    struct conv_f32 *const op = MXDI_CPU_NEW_OP(p, struct conv_f32);
     if (!op)
         return mxdi_nomem(err);
     *op = (struct conv_f32){ NULL, c->x, c->r, c->y };
     MXD_TRY(mxdi_conv_f32_create(&op->k, &d, g->isa, g->alloc, err));
+    if (over_cap(p, op->k)) { /* direct panels are the smallest */
+        mxdi_conv_f32_destroy(op->k);
+        d.algorithm = MXDI_CONV_F32_DIRECT;
+        as.reason   = "the workspace cap allows direct convolution only";
+        MXD_TRY(mxdi_conv_f32_create(&op->k, &d, g->isa, g->alloc, err));
+    }
     mxdi_cpu_need_scratch(p, mxdi_conv_f32_scratch(op->k));
-    return emit(p, c, &conv_f32_kind, op, mxdi_conv_f32_name(op->k), bf16 ? "bf16" : "f32",
+    return emit(p, &as, &conv_f32_kind, op, mxdi_conv_f32_name(op->k), bf16 ? "bf16" : "f32",
                 mxdi_conv_f32_bytes(op->k), err);
 }
 

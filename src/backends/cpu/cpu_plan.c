@@ -445,7 +445,9 @@ mxd_status mxdi_cpu_compile(mxd_program **out, mxd_device *dev, const mxd_graph_
     program->isa   = dev->isa;
     program->exact = options->exact != 0;
     mxdi_arena_init(&program->arena, dev->alloc);
-    mxdi_cpu_plan p = { .program = program, .g = &program->part };
+    mxdi_cpu_plan p = { .program       = program,
+                        .g             = &program->part,
+                        .workspace_cap = options->workspace_cap };
     mxdi_arena_init(&p.scratch, dev->alloc);
     mxd_status st = cut_part(program, part, options->threads, err);
     if (st == MXD_OK)

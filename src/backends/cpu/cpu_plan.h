@@ -25,9 +25,10 @@ typedef struct mxdi_cpu_state {
 typedef struct mxdi_cpu_plan {
     mxd_program          *program;
     const mxd_graph_view *g;
-    mxdi_cpu_state       *value;   /* (n_values) */
-    const mxd_node       *node;    /* being lowered; NULL: none (conversions at the end) */
-    mxdi_arena            scratch; /* gone when the program is done */
+    mxdi_cpu_state       *value;         /* (n_values) */
+    const mxd_node       *node;          /* being lowered; NULL: none (conversions at the end) */
+    mxdi_arena            scratch;       /* gone when the program is done */
+    size_t                workspace_cap; /* of panels and scratch; 0: none */
 } mxdi_cpu_plan;
 
 /* ---- values and nodes ---- */
