@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The micro-kernels of conv_q8 over the vectors and products of simd/q8_<variant>.h. The plain epilogue is part of
- * every tile. The others take the accumulators from a buffer, so that one of each serves tiles of all sizes: that costs
- * 4 % at 64 input channels of a 1x1 window, and nothing that can be measured from 256 on. */
+ * The micro-kernels of conv_q8 over the vectors and products of simd/q8_<variant>.h. The plain
+ * epilogue is part of every tile. The others take the accumulators from a buffer, so that one of
+ * each serves tiles of all sizes: that costs 4 % at 64 input channels of a 1x1 window, and nothing
+ * that can be measured from 256 on. */
 #include "kernels/conv_q8/conv_q8_op.h"
 #include "kernels/post_q8/post_q8_vec.h"
 
 enum { K4_BYTES = 4 * VF32_LANES * Q8_WEIGHT_BYTES }; /* one k4 of a vector of channels */
 
-/* Row i of a tile is p[i / 4] + (i % 4) rows, which four registers and two distances can address. */
+/* Row i of a tile is p[i / 4] + (i % 4) rows, which four registers and two distances can address.
+ */
 MXD_INLINE const uint8_t *row_at(const uint8_t *const p[4], int i, int64_t row)
 {
     return p[i / 4] + (i % 4) * row;
@@ -19,8 +21,8 @@ struct vrow {
     vi32 v[2];
 };
 
-/* acc[0] (R, V*lanes) = bias + sum over taps and k4s. S partial sums of each keep the multipliers busy when there are few
- * rows: a product waits for the one before it. */
+/* acc[0] (R, V*lanes) = bias + sum over taps and k4s. S partial sums of each keep the multipliers
+ * busy when there are few rows: a product waits for the one before it. */
 MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_q8_tile *t,
                          struct vrow acc[4][MXDI_CONV_Q8_MAX_ROWS])
 {
@@ -28,17 +30,17 @@ MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_
     MXD_UNROLL
     for (int i = 0; i < R; i++)
         MXD_UNROLL
-        for (int v = 0; v < V; v++) {
-            acc[0][i].v[v] = q8_load(t->bias + v * VF32_LANES);
-            MXD_UNROLL
-            for (int s = 1; s < S; s++)
-                acc[s][i].v[v] = vi32_set1(0);
-        }
+    for (int v = 0; v < V; v++) {
+        acc[0][i].v[v] = q8_load(t->bias + v * VF32_LANES);
+        MXD_UNROLL
+        for (int s = 1; s < S; s++)
+            acc[s][i].v[v] = vi32_set1(0);
+    }
     for (int32_t tap = 0; tap < t->n_taps; tap++) {
-        const uint8_t *a = t->a + t->taps[tap].a;
-        const uint8_t *w = t->w + t->taps[tap].k4 * (V * K4_BYTES);
+        const uint8_t *a    = t->a + t->taps[tap].a;
+        const uint8_t *w    = t->w + t->taps[tap].k4 * (V * K4_BYTES);
         const uint8_t *p[4] = { a, a + 4 * row, a + 8 * row, a + 12 * row };
-        int32_t        k = t->k4;
+        int32_t        k    = t->k4;
         for (; k >= S; k -= S) {
             MXD_UNROLL
             for (int s = 0; s < S; s++) {
@@ -76,14 +78,14 @@ MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_
     MXD_UNROLL
     for (int i = 0; i < R; i++)
         MXD_UNROLL
-        for (int v = 0; v < V; v++) {
-            vi32 sum = acc[0][i].v[v];
-            MXD_UNROLL
-            for (int s = 1; s < S; s++)
-                sum = vi32_add(sum, acc[s][i].v[v]);
-            MXD_OPAQUE(sum);
-            acc[0][i].v[v] = sum;
-        }
+    for (int v = 0; v < V; v++) {
+        vi32 sum = acc[0][i].v[v];
+        MXD_UNROLL
+        for (int s = 1; s < S; s++)
+            sum = vi32_add(sum, acc[s][i].v[v]);
+        MXD_OPAQUE(sum);
+        acc[0][i].v[v] = sum;
+    }
 }
 
 /* What the rows of a tile have in common behind the accumulators. */
@@ -98,7 +100,9 @@ struct finish {
 
 MXD_INLINE struct finish finish_make(const int V, const mxdi_conv_q8_tile *t)
 {
-    struct finish f = { .post = vpost_make(t->post), .y = t->y, .r = t->r, .row = t->y_row, .n = t->n };
+    struct finish f = {
+        .post = vpost_make(t->post), .y = t->y, .r = t->r, .row = t->y_row, .n = t->n
+    };
     MXD_UNROLL
     for (int v = 0; v < V; v++) {
         f.m[v]    = vf32_load(t->m + v * VF32_LANES);
@@ -108,25 +112,29 @@ MXD_INLINE struct finish finish_make(const int V, const mxdi_conv_q8_tile *t)
 }
 
 /* Rows i and j to u8; both may be the same. */
-MXD_INLINE void finish_rows(const mxdi_post_q8_kind kind, const int V, const struct finish *f, int64_t i, int64_t j,
-                            const struct vrow *acc_i, const struct vrow *acc_j)
+MXD_INLINE void finish_rows(const mxdi_post_q8_kind kind, const int V, const struct finish *f,
+                            int64_t i, int64_t j, const struct vrow *acc_i,
+                            const struct vrow *acc_j)
 {
     const int64_t at[2]   = { i * f->row, j * f->row };
     vi32          q[2][2] = { { vi32_set1(0), vi32_set1(0) }, { vi32_set1(0), vi32_set1(0) } };
     MXD_UNROLL
     for (int v = 0; v < V; v++)
         MXD_UNROLL
-        for (int k = 0; k < 2; k++) {
-            const vi32 sum = k ? acc_j->v[v] : acc_i->v[v];
-            const vi32 r   = kind == MXDI_POST_Q8_PLAIN ? sum : vi32_load_u8(f->r + at[k] + v * VF32_LANES);
-            q[k][v]        = vpost_steps(kind, &f->post, sum, f->m[v], f->bias[v], r);
-        }
-    const vu8 narrow = q8_narrow(q[0][0], q[0][1], q[1][0], q[1][1], f->post.y_zero_point, f->post.q_min);
+    for (int k = 0; k < 2; k++) {
+        const vi32 sum = k ? acc_j->v[v] : acc_i->v[v];
+        const vi32 r =
+            kind == MXDI_POST_Q8_PLAIN ? sum : vi32_load_u8(f->r + at[k] + v * VF32_LANES);
+        q[k][v] = vpost_steps(kind, &f->post, sum, f->m[v], f->bias[v], r);
+    }
+    const vu8 narrow =
+        q8_narrow(q[0][0], q[0][1], q[1][0], q[1][1], f->post.y_zero_point, f->post.q_min);
     q8_store_rows(f->y + at[0], f->y + at[1], q8_rows(narrow), f->n);
 }
 
 /* All rows from registers: R is a constant. */
-MXD_INLINE void finish_plain(const int R, const int V, const mxdi_conv_q8_tile *t, const struct vrow *acc)
+MXD_INLINE void finish_plain(const int R, const int V, const mxdi_conv_q8_tile *t,
+                             const struct vrow *acc)
 {
     const struct finish f = finish_make(V, t);
     MXD_UNROLL
@@ -137,8 +145,8 @@ MXD_INLINE void finish_plain(const int R, const int V, const mxdi_conv_q8_tile *
 }
 
 /* All rows from memory. */
-MXD_INLINE void finish_residual(const mxdi_post_q8_kind kind, const int V, const mxdi_conv_q8_tile *t, const struct vrow *acc,
-                                int32_t rows)
+MXD_INLINE void finish_residual(const mxdi_post_q8_kind kind, const int V,
+                                const mxdi_conv_q8_tile *t, const struct vrow *acc, int32_t rows)
 {
     const struct finish f = finish_make(V, t);
     for (int32_t i = 0; i < rows; i += 2) {
@@ -160,10 +168,12 @@ static void finish_float(const mxdi_conv_q8_tile *t, const struct vrow *acc, int
             else
                 vf32_store_tail(y + lane, v, t->n - lane);
         }
+        memset(y + t->n, 0, t->pads * sizeof(float));
     }
 }
 
-MXD_INLINE void finish_other(const int V, const mxdi_conv_q8_tile *t, const struct vrow *acc, int32_t rows)
+MXD_INLINE void finish_other(const int V, const mxdi_conv_q8_tile *t, const struct vrow *acc,
+                             int32_t rows)
 {
     switch (t->post->kind) {
     case MXDI_POST_Q8_PLAIN:
@@ -195,7 +205,7 @@ static void finish_other_2(const mxdi_conv_q8_tile *t, const struct vrow *acc, i
 
 MXD_INLINE void tile(const int R, const int V, const mxdi_conv_q8_tile *t)
 {
-    const int chains = R * V, partial_sums = chains >= Q8_CHAINS ? 1 : chains >= 4 ? 2 : 4;
+    const int   chains = R * V, partial_sums = chains >= Q8_CHAINS ? 1 : chains >= 4 ? 2 : 4;
     struct vrow acc[4][MXDI_CONV_Q8_MAX_ROWS];
     multiply(R, V, partial_sums, t, acc);
     if (t->post->kind == MXDI_POST_Q8_PLAIN) {
@@ -206,8 +216,8 @@ MXD_INLINE void tile(const int R, const int V, const mxdi_conv_q8_tile *t)
     MXD_UNROLL
     for (int i = 0; i < R; i++)
         MXD_UNROLL
-        for (int v = 0; v < V; v++)
-            buffer[i].v[v] = acc[0][i].v[v];
+    for (int v = 0; v < V; v++)
+        buffer[i].v[v] = acc[0][i].v[v];
     (V == 1 ? finish_other_1 : finish_other_2)(t, buffer, R);
 }
 
@@ -221,9 +231,29 @@ MXD_INLINE void tile(const int R, const int V, const mxdi_conv_q8_tile *t)
 Q8_EACH_ROWS(TILE_1)
 Q8_EACH_ROWS(TILE_2)
 
-/* With a constant row distance this loop becomes vector code. */
-MXD_INLINE void collect_quad(uint32_t *restrict out, const uint8_t *const p[4], const uint32_t keep[4], int64_t a_row,
-                             int64_t rows)
+/* The lowest byte of VF32_LANES rows, a_row (1 or 4) bytes apart, where `keep` says so. */
+MXD_INLINE vi32 collect_bytes(const uint8_t *p, const int64_t a_row, uint32_t keep)
+{
+    const vi32 v = a_row == 1 ? vi32_load_u8(p) : vu8_load(p);
+    return vi32_and(v, vi32_set1((int32_t)keep));
+}
+
+/* Rows side by side; up to VF32_LANES - 1 too many. */
+MXD_INLINE void collect_dense(uint32_t *out, const uint8_t *const p[4], const uint32_t keep[4],
+                              const int64_t a_row, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i += VF32_LANES) {
+        const int64_t at = i * a_row;
+        const vi32    v0 = collect_bytes(p[0] + at, a_row, keep[0]);
+        const vi32    v1 = vi32_sll(collect_bytes(p[1] + at, a_row, keep[1]), 8);
+        const vi32    v2 = vi32_sll(collect_bytes(p[2] + at, a_row, keep[2]), 16);
+        const vi32    v3 = vi32_sll(collect_bytes(p[3] + at, a_row, keep[3]), 24);
+        vu8_store((uint8_t *)(out + i), vi32_xor(vi32_xor(v0, v1), vi32_xor(v2, v3)));
+    }
+}
+
+static void collect_apart(uint32_t *out, const uint8_t *const p[4], const uint32_t keep[4],
+                          int64_t a_row, int64_t rows)
 {
     for (int64_t i = 0; i < rows; i++) {
         const int64_t at = i * a_row;
@@ -244,17 +274,18 @@ static void collect(uint32_t *out, int64_t step, const uint8_t *a, int64_t a_row
             keep[j]          = at < 0 ? 0 : 0xFF;
         }
         if (a_row == 4)
-            collect_quad(out, p, keep, 4, rows);
+            collect_dense(out, p, keep, 4, rows);
         else if (a_row == 1)
-            collect_quad(out, p, keep, 1, rows);
+            collect_dense(out, p, keep, 1, rows);
         else
-            collect_quad(out, p, keep, a_row, rows);
+            collect_apart(out, p, keep, a_row, rows);
     }
 }
 
 #define ENTRY_1(R) [R] = tile_1x##R,
 #define ENTRY_2(R) [R] = tile_2x##R,
-const struct mxdi_conv_q8_kernel MXD_VARIANT(mxdi_conv_q8_kernel) = {
+const struct mxdi_conv_q8_kernel MXD_VARIANT(mxdi_conv_q8) = {
+    .name         = MXD_VARIANT_NAME("conv_q8"),
     .lanes        = VF32_LANES,
     .weight_bytes = Q8_WEIGHT_BYTES,
     .rows         = Q8_ROWS,

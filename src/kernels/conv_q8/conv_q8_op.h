@@ -2,23 +2,23 @@
  *
  * Inside of conv_q8: the operator, and the contract of its micro-kernels.
  *
- * The output of one image block falls into rectangles that see the same taps (kernels/window.h). A rectangle is
- * cut into runs: output pixels whose inputs, and whose outputs, stand at one constant distance - images of a block,
- * pixels along x, or along y where a rectangle is narrow. A tile computes a few rows of a run for one panel of output
- * channels: a batch-reduce product over the rectangle's taps.
+ * The output of one image block falls into rectangles that see the same taps (kernels/window.h). A
+ * rectangle is cut into runs: output pixels whose inputs, and whose outputs, stand at one constant
+ * distance - images of a block, pixels along x, or along y where a rectangle is narrow. A tile
+ * computes a few rows of a run for one panel of output channels: a batch-reduce product over the
+ * rectangle's taps.
  *
- * Panels are two vectors of channels wide, or one where no more channels are left: [tap][k4][lanes][4], a k4 being four
- * neighbouring input channels. With one or two input channels that would waste most of a k4, so it takes four
- * neighbours of the flat (ky, kx, channel) order instead, and each run's inputs are collected into that form first.
+ * Panels are two vectors of channels wide, or one where no more channels are left:
+ * [tap][k4][lanes][4], a k4 being four neighbouring input channels. With one or two input channels
+ * that would waste most of a k4, so it takes four neighbours of the flat (ky, kx, channel) order
+ * instead, and each run's inputs are collected into that form first.
  */
 #ifndef MXDI_KERNELS_CONV_Q8_OP_H
 #define MXDI_KERNELS_CONV_Q8_OP_H
 
-#include "base/arena.h"
-#include "base/cpu.h"
 #include "kernels/conv_q8/conv_q8.h"
-#include "kernels/post_q8/post_q8.h"
-#include "kernels/window.h"
+#include "kernels/q8_base/q8_base.h"
+#include "kernels/simd/q8.h"
 
 enum {
     MXDI_CONV_Q8_MAX_ROWS    = 16,
@@ -31,24 +31,26 @@ typedef struct mxdi_conv_q8_tap {
     int64_t a, k4;
 } mxdi_conv_q8_tap;
 
-/* Four bytes collected into one: distances from the run's first input, -1 for one that the padding takes. */
+/* Four bytes collected into one: distances from the run's first input, -1 for one that the padding
+ * takes. */
 typedef struct mxdi_conv_q8_quad {
     int64_t a[4];
 } mxdi_conv_q8_quad;
 
 typedef struct mxdi_conv_q8_tile {
-    const uint8_t *a;
-    int64_t        a_row;
+    const uint8_t          *a;
+    int64_t                 a_row;
     const mxdi_conv_q8_tap *taps;
-    int32_t        n_taps, k4;     /* k4s of each tap, >= 1 */
-    const uint8_t *w;              /* the panel */
-    const int32_t *bias;           /* its lanes of the three vectors */
-    const float   *m, *bias_float;
-    void          *y;
-    const uint8_t *r;              /* with y's strides */
-    int64_t        y_row;          /* bytes */
-    size_t         n;              /* channels to store, >= 1 */
-    const mxdi_post_q8 *post;
+    int32_t                 n_taps, k4; /* k4s of each tap, >= 1 */
+    const uint8_t          *w;          /* the panel */
+    const int32_t          *bias;       /* its lanes of the three vectors */
+    const float            *m, *bias_float;
+    void                   *y;
+    const uint8_t          *r;     /* with y's strides */
+    int64_t                 y_row; /* bytes */
+    size_t                  n;     /* channels to store, >= 1 */
+    size_t                  pads;  /* of an f32 y: lanes behind them that become 0 */
+    const mxdi_post_q8     *post;
 } mxdi_conv_q8_tile;
 
 typedef void (*mxdi_conv_q8_tile_fn)(const mxdi_conv_q8_tile *tile);
@@ -60,72 +62,64 @@ typedef struct mxdi_conv_q8_panel {
     size_t         lane;    /* of the bias vectors */
     int32_t        vectors; /* 1 or 2 */
     int32_t        x, y;    /* the group's first input channel, the panel's first output channel */
-    size_t         n;       /* channels to store */
+    size_t         n, pads; /* as in the tile */
 } mxdi_conv_q8_panel;
 
 struct mxdi_conv_q8_kernel {
-    int32_t lanes;        /* of a vector; 0: the plain definition, the rest is not used */
+    const char *name;
+    int32_t     lanes;    /* of a vector; 0: the plain definition, the rest is not used */
     int32_t weight_bytes; /* 1: s8, 2: s16 in pairs (terms 0 and 2 of every lane, then 1 and 3) */
     int32_t rows;         /* tiles of 1 .. rows rows */
     mxdi_conv_q8_tile_fn tile[2][MXDI_CONV_Q8_MAX_ROWS + 1]; /* panel of one or two vectors; rows */
-    /* out[q*step + i]: quad q of row i, its first byte lowest. */
+    /* out[q*step + i]: quad q of row i, its first byte lowest. Writes up to 15 rows too many. */
     void (*collect)(uint32_t *out, int64_t step, const uint8_t *a, int64_t a_row, int64_t rows,
                     const mxdi_conv_q8_quad *quads, int32_t n_quads);
 };
 
-struct mxdi_conv_q8_variant {
-    const char *name;
-    uint32_t    needs;
-    const struct mxdi_conv_q8_kernel *kernel;
-};
-#define MXD_Q8(variant, needs) extern const struct mxdi_conv_q8_kernel mxdi_conv_q8_kernel_##variant;
-#include "kernels/conv_q8/conv_q8.inc"
+#define MXD_Q8(variant, needs, weights) \
+    extern const struct mxdi_conv_q8_kernel mxdi_conv_q8_##variant;
+#include "kernels/simd/q8.inc"
 #undef MXD_Q8
-extern const struct mxdi_conv_q8_variant mxdi_conv_q8_variants[];
-extern const size_t                      mxdi_conv_q8_count;
 
 /* What a rectangle of spans sees. */
 typedef struct mxdi_conv_q8_pattern {
-    int64_t first;        /* from the input at the window's origin to that of the first tap inside, in bytes */
-    size_t  taps, quads;  /* indices of its taps and, when collecting, its quads */
-    int32_t n_taps, k4;   /* as many quads as taps */
+    int64_t
+        first; /* from the input at the window's origin to that of the first tap inside, in bytes */
+    size_t  taps, quads; /* indices of its taps and, when collecting, its quads */
+    int32_t n_taps, k4;  /* as many quads as taps */
 } mxdi_conv_q8_pattern;
 
-/* Made in an arena of its own, which is all that destroy has to free. */
 struct mxdi_conv_q8 {
-    mxdi_arena arena;
-    size_t     bytes;
-    const struct mxdi_conv_q8_variant *variant;
-    mxdi_conv_q8_desc desc; /* pointers: copies for `ref`, NULL otherwise */
+    mxdi_q8_base                      base;
+    const struct mxdi_conv_q8_kernel *kernel;
+    mxdi_conv_q8_desc                 plain; /* for `ref`, its pointers to copies */
 
-    mxdi_post_q8 post;
-    int32_t  c_in, c_out;   /* per group */
-    int32_t  k4;            /* of one tap; when collecting, of all together */
-    int32_t  collect_rows;  /* collected at a time; 0: inputs are used where they stand */
-    int32_t  n_panels;      /* of all groups */
-    size_t   panel_bytes;   /* of weights: of a wide one, of all */
-    size_t   w_bytes;
-    mxdi_conv_q8_panel *panels;
-    int32_t *bias;          /* (rectangles or 1, lanes) */
-    size_t   bias_step;     /* lanes, or 0: all rectangles have the same */
-    mxdi_span *spans_y, *spans_x;
-    int32_t  n_y, n_x;
-    mxdi_conv_q8_pattern *patterns; /* (n_y, n_x) */
+    int32_t groups;
+    int32_t c_in, c_out;            /* per group */
+    int32_t k4;                     /* of one tap; when collecting, of all together */
+    int32_t collect_rows;           /* collected at a time; 0: inputs are used where they stand */
+    mxdi_conv_q8_pattern *patterns; /* (n_y, n_x) of base */
     mxdi_conv_q8_tap     *taps;
     mxdi_conv_q8_quad    *quads;
+
+    int32_t             n_panels;    /* of all groups */
+    size_t              panel_bytes; /* of weights: of a wide one, of all */
+    size_t              w_bytes;
+    mxdi_conv_q8_panel *panels;
+    int32_t            *bias;      /* (biases of base, lanes) */
+    size_t              bias_step; /* lanes, or 0: all rectangles have the same */
 };
 
-/* Zeroed memory of the operator, aligned to 64 and counted in `bytes`; NULL when there is none left. */
-void *mxdi_conv_q8_alloc(mxdi_conv_q8 *op, size_t count, size_t size);
-/* conv_q8_plan.c: spans, patterns, taps. */
+/* conv_q8_plan.c: patterns and taps. */
 mxd_status mxdi_conv_q8_plan(mxdi_conv_q8 *op, mxd_error *err);
-/* conv_q8_pack.c: panels and vectors, behind the plan. */
-mxd_status mxdi_conv_q8_pack(mxdi_conv_q8 *op, const int16_t *w, const mxdi_q8_epilogue *epilogue, mxd_error *err);
+/* conv_q8_pack.c: panels and biases, behind the plan. */
+mxd_status mxdi_conv_q8_pack(mxdi_conv_q8 *op, const int16_t *w, const mxdi_q8_epilogue *epilogue,
+                             mxd_error *err);
 /* conv_q8_run.c: a partition of the work, and the loops around the tiles. */
 size_t mxdi_conv_q8_kernel_tasks(const mxdi_conv_q8 *op, int64_t blocks);
-void   mxdi_conv_q8_kernel_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y, int64_t blocks,
-                               size_t begin, size_t end);
+void   mxdi_conv_q8_kernel_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
+                               int64_t blocks, size_t begin, size_t end);
 /* conv_q8_ref.c: the plain definition; output row `row` of block `block`. */
-void mxdi_conv_q8_ref(const mxdi_conv_q8_desc *desc, const uint8_t *x, const uint8_t *r, void *y, int64_t block,
-                      int32_t row);
+void mxdi_conv_q8_run_ref(const mxdi_conv_q8_desc *desc, const uint8_t *x, const uint8_t *r,
+                          void *y, int64_t block, int32_t row);
 #endif

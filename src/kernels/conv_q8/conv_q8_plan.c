@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What each rectangle of the output sees: lists of taps, and of quads where inputs are collected. */
+ * What each rectangle of the output sees: lists of taps, and of quads where inputs are collected.
+ */
 #include "kernels/conv_q8/conv_q8_op.h"
 
 #include "base/error.h"
@@ -13,8 +14,8 @@ static int32_t div_up(int32_t a, int32_t b)
 /* Collecting: fewer k4s than one for each tap, and a run that fits its buffer. */
 static void choose_form(mxdi_conv_q8 *op)
 {
-    const mxdi_window2d *win   = &op->desc.window;
-    const int32_t        rows  = op->variant->kernel->rows;
+    const mxdi_window2d *win   = &op->base.window;
+    const int32_t        rows  = op->kernel->rows;
     const int64_t        flat  = (int64_t)win->kh * win->kw * op->c_in;
     const int64_t        quads = (flat + 3) / 4;
     op->k4                     = div_up(op->c_in, 4);
@@ -27,40 +28,27 @@ static void choose_form(mxdi_conv_q8 *op)
     op->collect_rows = (int32_t)(fit < 16 * rows ? fit : 16 * rows);
 }
 
-static mxd_status plan_spans(mxdi_conv_q8 *op, mxd_error *err)
-{
-    const mxdi_conv_q8_desc *d    = &op->desc;
-    mxdi_window1d rows, columns;
-    mxdi_window_axes(&rows, &columns, &d->x, &d->y, &d->window);
-    op->n_y     = mxdi_spans(NULL, &rows);
-    op->n_x     = mxdi_spans(NULL, &columns);
-    op->spans_y = mxdi_conv_q8_alloc(op, (size_t)op->n_y, sizeof(mxdi_span));
-    op->spans_x = mxdi_conv_q8_alloc(op, (size_t)op->n_x, sizeof(mxdi_span));
-    if (!op->spans_y || !op->spans_x)
-        return mxdi_nomem(err);
-    mxdi_spans(op->spans_y, &rows);
-    mxdi_spans(op->spans_x, &columns);
-    return MXD_OK;
-}
-
 /* Bytes of x from the first tap inside to tap (ky, kx). */
-static int64_t tap_at(const mxdi_conv_q8 *op, const mxdi_span *y, const mxdi_span *x, int32_t ky, int32_t kx)
+static int64_t tap_at(const mxdi_conv_q8 *op, const mxdi_span *y, const mxdi_span *x, int32_t ky,
+                      int32_t kx)
 {
-    const mxdi_window2d *win = &op->desc.window;
-    return (int64_t)(ky - y->k_begin) * win->dh * mxdi_blocked_row(&op->desc.x) +
-           (int64_t)(kx - x->k_begin) * win->dw * mxdi_blocked_pixel(&op->desc.x);
+    const mxdi_window2d *win = &op->base.window;
+    return (int64_t)(ky - y->k_begin) * win->dh * mxdi_blocked_row(&op->base.x) +
+           (int64_t)(kx - x->k_begin) * win->dw * mxdi_blocked_pixel(&op->base.x);
 }
 
 /* Taps that follow each other in x and in the panel become one, in all rows of the window alike. */
-static void plan_taps(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_span *y, const mxdi_span *x)
+static void plan_taps(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_span *y,
+                      const mxdi_span *x)
 {
     mxdi_conv_q8_tap *taps = op->taps + p->taps;
     int32_t           n = 0, length = 0; /* of the last tap, in k4s */
     for (int32_t ky = y->k_begin; ky < y->k_end; ky++)
         for (int32_t kx = x->k_begin; kx < x->k_end; kx++) {
             const mxdi_conv_q8_tap tap = { tap_at(op, y, x, ky, kx),
-                                           ((int64_t)ky * op->desc.window.kw + kx) * op->k4 };
-            if (n > 0 && tap.a == taps[n - 1].a + 4 * (int64_t)length && tap.k4 == taps[n - 1].k4 + length) {
+                                           ((int64_t)ky * op->base.window.kw + kx) * op->k4 };
+            if (n > 0 && tap.a == taps[n - 1].a + 4 * (int64_t)length &&
+                tap.k4 == taps[n - 1].k4 + length) {
                 length += op->k4;
                 continue;
             }
@@ -72,15 +60,17 @@ static void plan_taps(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_span
 }
 
 /* Quads with at least one byte inside; each is a tap of one k4 in the collected run. */
-static void plan_quads(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_span *y, const mxdi_span *x)
+static void plan_quads(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_span *y,
+                       const mxdi_span *x)
 {
-    const mxdi_window2d *win  = &op->desc.window;
+    const mxdi_window2d *win  = &op->base.window;
     const int64_t        flat = (int64_t)win->kh * win->kw * op->c_in;
     for (int32_t q = 0; q < op->k4; q++) {
         mxdi_conv_q8_quad quad = { { -1, -1, -1, -1 } };
         bool              any  = false;
         for (int64_t j = 0; j < 4 && q * 4 + j < flat; j++) {
-            const int32_t tap = (int32_t)((q * 4 + j) / op->c_in), c = (int32_t)((q * 4 + j) % op->c_in);
+            const int32_t tap = (int32_t)((q * 4 + j) / op->c_in),
+                          c   = (int32_t)((q * 4 + j) % op->c_in);
             const int32_t ky = tap / win->kw, kx = tap % win->kw;
             if (ky < y->k_begin || ky >= y->k_end || kx < x->k_begin || kx >= x->k_end)
                 continue;
@@ -90,7 +80,8 @@ static void plan_quads(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_spa
         if (!any)
             continue;
         op->quads[p->quads + (size_t)p->n_taps] = quad;
-        op->taps[p->taps + (size_t)p->n_taps]   = (mxdi_conv_q8_tap){ 4 * (int64_t)p->n_taps * op->collect_rows, q };
+        op->taps[p->taps + (size_t)p->n_taps] =
+            (mxdi_conv_q8_tap){ 4 * (int64_t)p->n_taps * op->collect_rows, q };
         p->n_taps++;
     }
     p->k4 = 1;
@@ -98,25 +89,28 @@ static void plan_quads(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_spa
 
 mxd_status mxdi_conv_q8_plan(mxdi_conv_q8 *op, mxd_error *err)
 {
-    const mxdi_window2d *win = &op->desc.window;
+    const mxdi_window2d *win = &op->base.window;
     choose_form(op);
-    MXD_TRY(plan_spans(op, err));
+    MXD_TRY(mxdi_q8_base_spans(&op->base, err));
     const bool   collect = op->collect_rows > 0;
-    const size_t most    = collect ? (size_t)op->k4 : (size_t)win->kh * (size_t)win->kw; /* taps of a rectangle */
-    size_t       n_patterns, n_taps;
-    if (!mxdi_mul_size(&n_patterns, (size_t)op->n_y, (size_t)op->n_x) || !mxdi_mul_size(&n_taps, n_patterns, most))
+    const size_t most =
+        collect ? (size_t)op->k4 : (size_t)win->kh * (size_t)win->kw; /* taps of a rectangle */
+    size_t n_patterns, n_taps;
+    if (!mxdi_mul_size(&n_patterns, (size_t)op->base.n_y, (size_t)op->base.n_x) ||
+        !mxdi_mul_size(&n_taps, n_patterns, most))
         return mxdi_nomem(err);
-    op->patterns = mxdi_conv_q8_alloc(op, n_patterns, sizeof(mxdi_conv_q8_pattern));
-    op->taps     = mxdi_conv_q8_alloc(op, n_taps, sizeof(mxdi_conv_q8_tap));
-    op->quads    = mxdi_conv_q8_alloc(op, collect ? n_taps : 0, sizeof(mxdi_conv_q8_quad));
+    op->patterns = mxdi_q8_base_alloc(&op->base, n_patterns, sizeof(mxdi_conv_q8_pattern));
+    op->taps     = mxdi_q8_base_alloc(&op->base, n_taps, sizeof(mxdi_conv_q8_tap));
+    op->quads    = mxdi_q8_base_alloc(&op->base, collect ? n_taps : 0, sizeof(mxdi_conv_q8_quad));
     if (!op->patterns || !op->taps || !op->quads)
         return mxdi_nomem(err);
     for (size_t i = 0; i < n_patterns; i++) {
-        const mxdi_span      *y = &op->spans_y[i / (size_t)op->n_x], *x = &op->spans_x[i % (size_t)op->n_x];
+        const mxdi_span *y      = &op->base.spans_y[i / (size_t)op->base.n_x],
+                        *x      = &op->base.spans_x[i % (size_t)op->base.n_x];
         mxdi_conv_q8_pattern *p = &op->patterns[i];
         p->taps = p->quads = i * most;
-        p->first           = (int64_t)y->k_begin * win->dh * mxdi_blocked_row(&op->desc.x) +
-                   (int64_t)x->k_begin * win->dw * mxdi_blocked_pixel(&op->desc.x);
+        p->first           = (int64_t)y->k_begin * win->dh * mxdi_blocked_row(&op->base.x) +
+                   (int64_t)x->k_begin * win->dw * mxdi_blocked_pixel(&op->base.x);
         if (collect)
             plan_quads(op, p, y, x);
         else

@@ -4,14 +4,14 @@
 #include "kernels/conv_q8/conv_q8_op.h"
 
 /* The accumulator of output (row, column), channel c of image `image` of the block at x. */
-static int32_t accumulate(const mxdi_conv_q8_desc *d, const uint8_t *x, int32_t row, int32_t column, int32_t image,
-                          int32_t c)
+static int32_t accumulate(const mxdi_conv_q8_desc *d, const uint8_t *x, int32_t row, int32_t column,
+                          int32_t image, int32_t c)
 {
     const mxdi_window2d *win   = &d->window;
     const int32_t        c_in  = d->x.channels / d->groups;
     const int32_t        first = c / (d->y.channels / d->groups) * c_in;
-    const int16_t       *w     = d->w + (size_t)c * (size_t)c_in * (size_t)win->kh * (size_t)win->kw;
-    uint32_t             acc   = d->epilogue.bias ? (uint32_t)d->epilogue.bias[c] : 0; /* modulo 2^32 */
+    const int16_t       *w = d->w + (size_t)c * (size_t)c_in * (size_t)win->kh * (size_t)win->kw;
+    uint32_t acc           = d->epilogue.bias ? (uint32_t)d->epilogue.bias[c] : 0; /* modulo 2^32 */
     for (int32_t i = 0; i < c_in; i++)
         for (int32_t ky = 0; ky < win->kh; ky++)
             for (int32_t kx = 0; kx < win->kw; kx++, w++) {
@@ -25,8 +25,8 @@ static int32_t accumulate(const mxdi_conv_q8_desc *d, const uint8_t *x, int32_t 
     return (int32_t)acc;
 }
 
-void mxdi_conv_q8_ref(const mxdi_conv_q8_desc *d, const uint8_t *x, const uint8_t *r, void *y, int64_t block,
-                      int32_t row)
+void mxdi_conv_q8_run_ref(const mxdi_conv_q8_desc *d, const uint8_t *x, const uint8_t *r, void *y,
+                          int64_t block, int32_t row)
 {
     const size_t size = d->epilogue.y_float ? sizeof(float) : 1;
     x += block * d->x.block_stride;
@@ -35,9 +35,10 @@ void mxdi_conv_q8_ref(const mxdi_conv_q8_desc *d, const uint8_t *x, const uint8_
             const int64_t pixel = ((int64_t)row * d->y.w + column) * d->y.block + image;
             const int64_t at    = block * d->y.block_stride + pixel * d->y.pitch;
             for (int32_t c = 0; c < d->y.channels; c++)
-                mxdi_post_q8_ref((uint8_t *)y + (size_t)(at + c) * size, accumulate(d, x, row, column, image, c), c,
-                                 r ? r + at + c : NULL, &d->epilogue);
+                mxdi_post_q8_ref((uint8_t *)y + (size_t)(at + c) * size,
+                                 accumulate(d, x, row, column, image, c), c, r ? r + at + c : NULL,
+                                 &d->epilogue);
         }
 }
 
-const struct mxdi_conv_q8_kernel mxdi_conv_q8_kernel_ref = { .lanes = 0 };
+const struct mxdi_conv_q8_kernel mxdi_conv_q8_ref = { .name = "conv_q8_ref" };

@@ -1,129 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Making integer depthwise convolutions: checks, the choice of a variant, and who owns what. */
-#include <string.h>
-
+ * Making integer depthwise convolutions, and what serves all variants alike. */
 #include "base/error.h"
 #include "kernels/dwconv_q8/dwconv_q8_op.h"
 
-static const struct mxdi_dwconv_q8_variant variants[] = {
-#define MXD_Q8(variant, needs) { "dwconv_q8_" #variant, needs, &mxdi_dwconv_q8_kernel_##variant },
-#include "kernels/conv_q8/conv_q8.inc"
+static const struct mxdi_dwconv_q8_kernel *const kernels[MXDI_Q8_COUNT] = {
+#define MXD_Q8(variant, needs, weights) &mxdi_dwconv_q8_##variant,
+#include "kernels/simd/q8.inc"
 #undef MXD_Q8
 };
 
-/* The last variant within `isa` that can hold weights of `lo` .. `hi`. */
-static const struct mxdi_dwconv_q8_variant *select_variant(uint32_t isa, int32_t lo, int32_t hi)
+/* A depthwise convolution is one of as many groups as channels. */
+static mxd_status check(mxdi_q8_base *base, const mxdi_dwconv_q8_desc *d, size_t n_weights,
+                        uint32_t isa, const mxd_allocator *alloc, mxd_error *err)
 {
-    const bool s8 = lo >= INT8_MIN && hi <= INT8_MAX;
-    size_t     i  = sizeof(variants) / sizeof(variants[0]) - 1;
-    while ((variants[i].needs & ~isa) || (variants[i].kernel->weight_bytes == 1 && !s8))
-        i--; /* ends at `ref`, which needs nothing */
-    return &variants[i];
+    const mxdi_conv_q8_desc conv = { .x            = d->x,
+                                     .y            = d->y,
+                                     .window       = d->window,
+                                     .groups       = d->x.channels,
+                                     .w            = d->w,
+                                     .x_zero_point = d->x_zero_point,
+                                     .epilogue     = d->epilogue };
+    if (d->x.channels != d->y.channels)
+        return mxdi_fail(err, MXD_E_SHAPE, "dwconv_q8: expected %d channels for y like x, got %d",
+                         d->x.channels, d->y.channels);
+    return mxdi_q8_base_init(base, "dwconv_q8", &conv, n_weights, isa, alloc, err);
 }
 
-static mxd_status check_layout(const mxdi_blocked *l, const char *name, mxd_error *err)
+/* On failure the caller destroys `op`. */
+static mxd_status fill(mxdi_dwconv_q8 *op, const mxdi_dwconv_q8_desc *desc, size_t n_weights,
+                       mxd_error *err)
 {
-    if (l->h < 1 || l->w < 1 || l->channels < 1 || (l->block != 1 && l->block != 8) || l->pitch < l->channels ||
-        l->block_stride < mxdi_blocked_row(l) * l->h)
-        return mxdi_fail(err, MXD_E_INVAL, "dwconv_q8: expected a layout of 1 or 8 images for %s, got %d of %dx%dx%d",
-                         name, l->block, l->h, l->w, l->channels);
-    return MXD_OK;
+    op->kernel = kernels[op->base.row];
+    if (op->base.row != MXDI_Q8_ref)
+        return mxdi_dwconv_q8_pack(op, desc->w, &desc->epilogue, err);
+    op->plain = *desc;
+    return mxdi_q8_base_keep(&op->base, &op->plain.w, n_weights, &op->plain.epilogue, err);
 }
 
-static mxd_status check(const mxdi_dwconv_q8_desc *d, mxd_error *err)
+mxd_status mxdi_dwconv_q8_create(mxdi_dwconv_q8 **out, const mxdi_dwconv_q8_desc *desc,
+                                 uint32_t isa, const mxd_allocator *alloc, mxd_error *err)
 {
-    const mxdi_window2d *w = &d->window;
-    MXD_TRY(check_layout(&d->x, "x", err));
-    MXD_TRY(check_layout(&d->y, "y", err));
-    if (w->kh < 1 || w->kw < 1 || w->sh < 1 || w->sw < 1 || w->dh < 1 || w->dw < 1)
-        return mxdi_fail(err, MXD_E_INVAL, "dwconv_q8: expected a positive window, got %dx%d by %dx%d, dilated %dx%d",
-                         w->kh, w->kw, w->sh, w->sw, w->dh, w->dw);
-    if (d->x.block != d->y.block || d->x.channels != d->y.channels)
-        return mxdi_fail(err, MXD_E_SHAPE, "dwconv_q8: expected %d channels in blocks of %d for y, got %d in %d",
-                         d->x.channels, d->x.block, d->y.channels, d->y.block);
-    if (d->x_zero_point < 0 || d->x_zero_point > 255)
-        return mxdi_fail(err, MXD_E_RANGE, "dwconv_q8: expected a zero point of 0..255 for x, got %d", d->x_zero_point);
-    return MXD_OK;
-}
-
-/* How many weights there are, and between what they lie. */
-static mxd_status weight_range(size_t *n, int32_t *lo, int32_t *hi, const mxdi_dwconv_q8_desc *d, mxd_error *err)
-{
-    if (!mxdi_mul_size(n, (size_t)d->y.channels, (size_t)d->window.kh) || !mxdi_mul_size(n, *n, (size_t)d->window.kw))
-        return mxdi_nomem(err);
-    *lo = *hi = 0;
-    for (size_t i = 0; i < *n; i++) {
-        *lo = d->w[i] < *lo ? d->w[i] : *lo;
-        *hi = d->w[i] > *hi ? d->w[i] : *hi;
-    }
-    if (*lo < -255 || *hi > 255)
-        return mxdi_fail(err, MXD_E_RANGE, "dwconv_q8: expected weights within -255..255, got %d..%d", *lo, *hi);
-    return MXD_OK;
-}
-
-void *mxdi_dwconv_q8_alloc(mxdi_dwconv_q8 *op, size_t count, size_t size)
-{
-    void *p = mxdi_arena_alloc(&op->arena, count, size, 64);
-    if (p)
-        op->bytes += count * size;
-    return p;
-}
-
-/* A copy of an optional vector; false when out of memory. */
-static bool keep(const void **p, mxdi_dwconv_q8 *op, size_t count, size_t size)
-{
-    if (!*p)
-        return true;
-    void *copy = mxdi_dwconv_q8_alloc(op, count, size);
-    if (copy)
-        memcpy(copy, *p, count * size);
-    *p = copy;
-    return copy != NULL;
-}
-
-/* What the plain definition reads. */
-static mxd_status keep_plain(mxdi_dwconv_q8 *op, size_t n_weights, mxd_error *err)
-{
-    mxdi_q8_epilogue *e = &op->desc.epilogue;
-    const size_t      n = (size_t)op->desc.y.channels;
-    const void       *w = op->desc.w, *bias = e->bias, *bias_float = e->bias_float, *m = e->m;
-    const bool        kept = keep(&w, op, n_weights, sizeof(int16_t)) && keep(&bias, op, n, sizeof(int32_t)) &&
-                             keep(&bias_float, op, n, sizeof(float)) && keep(&m, op, n, sizeof(float));
-    op->desc.w    = w;
-    e->bias       = bias;
-    e->bias_float = bias_float;
-    e->m          = m;
-    return kept ? MXD_OK : mxdi_nomem(err);
-}
-
-/* Everything behind the checks; on failure the caller destroys `op`. */
-static mxd_status fill(mxdi_dwconv_q8 *op, const mxdi_dwconv_q8_desc *desc, uint32_t isa, mxd_error *err)
-{
-    size_t  n_weights = 0;
-    int32_t lo = 0, hi = 0;
-    op->desc = *desc;
-    MXD_TRY(mxdi_post_q8_init(&op->post, &desc->epilogue, desc->y.channels, err));
-    MXD_TRY(weight_range(&n_weights, &lo, &hi, desc, err));
-    op->variant = select_variant(isa, lo, hi);
-    if (op->variant->kernel->lanes == 0)
-        return keep_plain(op, n_weights, err);
-    MXD_TRY(mxdi_dwconv_q8_pack(op, desc->w, &desc->epilogue, err));
-    op->desc.w        = NULL; /* the caller's, and not needed any more */
-    op->desc.epilogue = (mxdi_q8_epilogue){ .y_float = desc->epilogue.y_float };
-    return MXD_OK;
-}
-
-mxd_status mxdi_dwconv_q8_create(mxdi_dwconv_q8 **out, const mxdi_dwconv_q8_desc *desc, uint32_t isa,
-                                 const mxd_allocator *alloc, mxd_error *err)
-{
+    size_t n;
     *out = NULL;
-    MXD_TRY(check(desc, err));
+    if (!mxdi_mul_size(&n, (size_t)desc->y.channels, (size_t)desc->window.kh) ||
+        !mxdi_mul_size(&n, n, (size_t)desc->window.kw))
+        return mxdi_nomem(err);
     mxdi_dwconv_q8 *op = MXDI_ALLOC(alloc, mxdi_dwconv_q8, 1);
     if (!op)
         return mxdi_nomem(err);
-    mxdi_arena_init(&op->arena, alloc);
-    const mxd_status st = fill(op, desc, isa, err);
+    mxdi_arena_init(&op->base.arena, alloc);
+    mxd_status st = check(&op->base, desc, n, isa, alloc, err);
+    if (st == MXD_OK)
+        st = fill(op, desc, n, err);
     if (st != MXD_OK) {
         mxdi_dwconv_q8_destroy(op);
         return st;
@@ -136,35 +65,38 @@ void mxdi_dwconv_q8_destroy(mxdi_dwconv_q8 *op)
 {
     if (!op)
         return;
-    const mxd_allocator *alloc = op->arena.alloc;
-    mxdi_arena_fini(&op->arena);
+    const mxd_allocator *alloc = op->base.arena.alloc;
+    mxdi_arena_fini(&op->base.arena);
     mxdi_free(alloc, op);
 }
 
 const char *mxdi_dwconv_q8_name(const mxdi_dwconv_q8 *op)
 {
-    return op->variant->name;
+    return op->kernel->name;
 }
 
 size_t mxdi_dwconv_q8_bytes(const mxdi_dwconv_q8 *op)
 {
-    return sizeof(*op) + op->bytes;
+    return sizeof(*op) + op->base.bytes;
 }
 
 size_t mxdi_dwconv_q8_tasks(const mxdi_dwconv_q8 *op, int64_t blocks)
 {
-    return (size_t)blocks * (size_t)op->desc.y.h;
+    if (op->base.row == MXDI_Q8_ref)
+        return (size_t)blocks * (size_t)op->base.y.h;
+    return blocks > 0 ? mxdi_dwconv_q8_kernel_tasks(op, blocks) : 0;
 }
 
-void mxdi_dwconv_q8_run(const mxdi_dwconv_q8 *op, const uint8_t *x, const uint8_t *r, void *y, int64_t blocks,
-                        size_t begin, size_t end)
+void mxdi_dwconv_q8_run(const mxdi_dwconv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
+                        int64_t blocks, size_t begin, size_t end)
 {
-    const size_t h = (size_t)op->desc.y.h;
-    (void)blocks;
-    for (size_t t = begin; t < end; t++) {
-        if (op->variant->kernel->lanes != 0)
-            mxdi_dwconv_q8_row(op, x, r, y, (int64_t)(t / h), (int32_t)(t % h));
-        else
-            mxdi_dwconv_q8_ref(&op->desc, x, r, y, (int64_t)(t / h), (int32_t)(t % h));
+    const size_t h = (size_t)op->base.y.h;
+    if (begin >= end)
+        return;
+    if (op->base.row != MXDI_Q8_ref) {
+        mxdi_dwconv_q8_kernel_run(op, x, r, y, blocks, begin, end);
+        return;
     }
+    for (size_t t = begin; t < end; t++)
+        mxdi_dwconv_q8_run_ref(&op->plain, x, r, y, (int64_t)(t / h), (int32_t)(t % h));
 }

@@ -26,8 +26,10 @@ MXD_INLINE struct vpost vpost_make(const mxdi_post_q8 *p)
                            .q_min        = vu8_set1((uint8_t)p->q_min) };
 }
 
-/* The value before the last rounding. bias: -0 for none. r: the stored residual where `kind` has one. */
-MXD_INLINE vf32 vpost_value(const mxdi_post_q8_kind kind, const struct vpost *p, vi32 acc, vf32 m, vf32 bias, vi32 r)
+/* The value before the last rounding. bias: -0 for none. r: the stored residual where `kind` has
+ * one. */
+MXD_INLINE vf32 vpost_value(const mxdi_post_q8_kind kind, const struct vpost *p, vi32 acc, vf32 m,
+                            vf32 bias, vi32 r)
 {
     const vf32 v = vf32_fma(vf32_from_i32(acc), m, bias);
     if (kind == MXDI_POST_Q8_PLAIN || kind == MXDI_POST_Q8_FLOAT)
@@ -41,9 +43,10 @@ MXD_INLINE vf32 vpost_value(const mxdi_post_q8_kind kind, const struct vpost *p,
     return vf32_fma(qr, p->r_ratio, vf32_mul(q1, p->y_ratio));
 }
 
-/* Steps from the zero point, for q8_narrow. Only the upper end has to be clamped as a float: q8_narrow saturates
- * whatever is below, even the -2^31 that a value out of range converts to. */
-MXD_INLINE vi32 vpost_steps(const mxdi_post_q8_kind kind, const struct vpost *p, vi32 acc, vf32 m, vf32 bias, vi32 r)
+/* Steps from the zero point, for q8_narrow. Only the upper end has to be clamped as a float:
+ * q8_narrow saturates whatever is below, even the -2^31 that a value out of range converts to. */
+MXD_INLINE vi32 vpost_steps(const mxdi_post_q8_kind kind, const struct vpost *p, vi32 acc, vf32 m,
+                            vf32 bias, vi32 r)
 {
     return q8_rint(vf32_min(vpost_value(kind, p, acc, m, bias, r), p->hi));
 }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sums of four products u8 x s16 in each 32-bit lane, modulo 2^32, for AVX2. Weights lie in two vectors for one of
- * activations: the even terms of every lane, then the odd ones. */
+ * Sums of four products u8 x s16 in each 32-bit lane, modulo 2^32, for AVX2. Weights lie in two
+ * vectors for one of activations: the even terms of every lane, then the odd ones. */
 #ifndef MXDI_KERNELS_SIMD_Q8_AVX2_H
 #define MXDI_KERNELS_SIMD_Q8_AVX2_H
 
 #include "kernels/simd/q8_ymm.h"
 
-/* Q8_CHAINS: products that have to be in flight at once. Q8_OUTPUTS: of four vectors, side by side. */
-enum { Q8_WEIGHT_BYTES = 2, Q8_CHAINS = 1, Q8_ROWS = 4, Q8_OUTPUTS = 2 }; /* 4x2 accumulators, 4 of weights, 2 of activations, 1 mask */
+enum {
+    Q8_WEIGHT_BYTES = 2,
+    Q8_CHAINS       = 1, /* products that have to be in flight at once */
+    Q8_ROWS         = 4, /* 4x2 accumulators, 4 vectors of weights, 2 of inputs and a mask */
+    Q8_OUTPUTS      = 2  /* of four vectors of sums, side by side */
+};
 #define Q8_EACH_ROWS(X) X(1) X(2) X(3) X(4)
 
 typedef struct q8_pairs {

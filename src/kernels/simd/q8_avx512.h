@@ -6,8 +6,12 @@
 
 #include "kernels/simd/q8_zmm.h"
 
-/* Q8_CHAINS: products that have to be in flight at once. Q8_OUTPUTS: of four vectors, side by side. */
-enum { Q8_WEIGHT_BYTES = 2, Q8_CHAINS = 1, Q8_ROWS = 10, Q8_OUTPUTS = 4 }; /* 10x2 accumulators, 4 of weights, 2 of activations, 1 mask */
+enum {
+    Q8_WEIGHT_BYTES = 2,
+    Q8_CHAINS       = 1,  /* products that have to be in flight at once */
+    Q8_ROWS         = 10, /* 10x2 accumulators, 4 vectors of weights, 2 of inputs and a mask */
+    Q8_OUTPUTS      = 4   /* of four vectors of sums, side by side */
+};
 #define Q8_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10)
 
 typedef struct q8_pairs {

@@ -8,11 +8,15 @@
 
 #undef MXD_VARIANT
 #undef MXD_VARIANT_NAME
-#define MXD_VARIANT(name) name##_avxvnni
+#define MXD_VARIANT(name)        name##_avxvnni
 #define MXD_VARIANT_NAME(family) family "_avxvnni"
 
-/* Q8_CHAINS: products that have to be in flight at once. Q8_OUTPUTS: of four vectors, side by side. */
-enum { Q8_WEIGHT_BYTES = 1, Q8_CHAINS = 8, Q8_ROWS = 6, Q8_OUTPUTS = 2 }; /* 6x2 accumulators, 2 of weights, 1 of activations */
+enum {
+    Q8_WEIGHT_BYTES = 1,
+    Q8_CHAINS       = 8, /* products that have to be in flight at once */
+    Q8_ROWS         = 6, /* 6x2 accumulators, 2 vectors of weights, 1 of inputs */
+    Q8_OUTPUTS      = 2  /* of four vectors of sums, side by side */
+};
 #define Q8_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 
 typedef vi32 q8_input;

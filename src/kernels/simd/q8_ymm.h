@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What integer tiles need beyond the vectors of vec_avx2.h: the same names as q8_zmm.h. The products themselves are in
- * q8_avx2.h and q8_avxvnni.h. */
+ * What integer tiles need beyond the vectors of vec_avx2.h: the same names as q8_zmm.h. The
+ * products themselves are in q8_avx2.h and q8_avxvnni.h. */
 #ifndef MXDI_KERNELS_SIMD_Q8_YMM_H
 #define MXDI_KERNELS_SIMD_Q8_YMM_H
 
@@ -32,7 +32,8 @@ static inline vi32 q8_rint(vf32 v)
     return _mm256_cvtps_epi32(v);
 }
 
-/* Byte j of each lane from vector j. Lanes come in the order of the unpack instructions, which q8_join undoes. */
+/* Byte j of each lane from vector j. Lanes come in the order of the unpack instructions, which
+ * q8_join undoes. */
 static inline void q8_zip4(vi32 q[4], vu8 a, vu8 b, vu8 c, vu8 d)
 {
     const vu8 ab_lo = _mm256_unpacklo_epi8(a, b), ab_hi = _mm256_unpackhi_epi8(a, b);
@@ -43,11 +44,12 @@ static inline void q8_zip4(vi32 q[4], vu8 a, vu8 b, vu8 c, vu8 d)
     q[3] = _mm256_unpackhi_epi16(ab_hi, cd_hi);
 }
 
-/* What lanes of steps from the zero point become as u8: + zero_point (lanes of 16 bits), saturated, at least q_min. */
+/* What lanes of steps from the zero point become as u8: + zero_point (lanes of 16 bits), saturated,
+ * at least q_min. */
 static inline vu8 q8_narrow(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point, vu8 q_min)
 {
-    const vi32 a = _mm256_adds_epi16(_mm256_packs_epi32(a0, a1), zero_point);
-    const vi32 b = _mm256_adds_epi16(_mm256_packs_epi32(b0, b1), zero_point);
+    const vi32 a = _mm256_add_epi16(_mm256_packs_epi32(a0, a1), zero_point);
+    const vi32 b = _mm256_add_epi16(_mm256_packs_epi32(b0, b1), zero_point);
     return _mm256_max_epu8(_mm256_packus_epi16(a, b), q_min);
 }
 

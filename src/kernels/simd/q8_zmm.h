@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What integer tiles need beyond the vectors of vec_avx512.h: the same names as q8_ymm.h, which says what each is. */
+ * What integer tiles need beyond the vectors of vec_avx512.h: the same names as q8_ymm.h, which
+ * says what each is. */
 #ifndef MXDI_KERNELS_SIMD_Q8_ZMM_H
 #define MXDI_KERNELS_SIMD_Q8_ZMM_H
 
@@ -41,8 +42,8 @@ static inline void q8_zip4(vi32 q[4], vu8 a, vu8 b, vu8 c, vu8 d)
 
 static inline vu8 q8_narrow(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point, vu8 q_min)
 {
-    const vi32 a = _mm512_adds_epi16(_mm512_packs_epi32(a0, a1), zero_point);
-    const vi32 b = _mm512_adds_epi16(_mm512_packs_epi32(b0, b1), zero_point);
+    const vi32 a = _mm512_add_epi16(_mm512_packs_epi32(a0, a1), zero_point);
+    const vi32 b = _mm512_add_epi16(_mm512_packs_epi32(b0, b1), zero_point);
     return _mm512_max_epu8(_mm512_packus_epi16(a, b), q_min);
 }
 
