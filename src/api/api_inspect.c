@@ -147,6 +147,25 @@ static void complete_outputs(struct inspection *i, const mxdi_graph *bound)
     }
 }
 
+/* Dimensions that the file leaves open, as the user's shapes decide them; a batch stays open. */
+static void decide_ends(struct inspection *i, const mxdi_graph *bound)
+{
+    for (uint32_t k = 0; k < i->shown.n_inputs + i->shown.n_outputs; k++) {
+        const bool is_input = k < i->shown.n_inputs;
+        mxd_value_info *const shown = is_input ? &i->shown.input[k] : &i->shown.output[k - i->shown.n_inputs];
+        const uint32_t v = mxdi_graph_find_value(bound, shown->name);
+        mxd_value_info decided;
+        if (v == MXD_NO_VALUE || bound->value[v].rank != shown->rank)
+            continue;
+        mxdi_api_value_info(&decided, bound, v);
+        for (int32_t d = 0; d < shown->rank; d++)
+            if (!decided.symbol[d] && bound->value[v].batch_axis != d) {
+                shown->dim[d] = decided.dim[d];
+                shown->symbol[d] = NULL;
+            }
+    }
+}
+
 static mxd_status fill_rows(struct inspection *i, mxd_layer_info *rows, const mxdi_graph *original, const mxdi_graph *bound, mxd_error *err)
 {
     mxdi_links links = MXDI_LINKS_INIT;
@@ -202,6 +221,8 @@ static mxd_status inspect(struct inspection *i, const mxd_model *model, const mx
         st = bind_shapes(&canonical, i, g, shape, n_shapes, true, err);
     if (st == MXD_OK && known) {
         complete_outputs(i, bound);
+        if (n_shapes)
+            decide_ends(i, bound);
         st = check_backends(i, rows, g, canonical, model->ctx, err);
     }
     if (st == MXD_OK)

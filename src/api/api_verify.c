@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX test directories: run model.onnx on each test_data_set_K and compare with the outputs stored there.
+ * ONNX test directories: run model.onnx on each test_data_set_K and compare with the outputs stored
+ * there.
  */
 #include <dirent.h>
 #include <math.h>
@@ -20,13 +21,13 @@ struct set {
 };
 
 struct verifier {
-    const mxd_context *ctx;
-    mxd_verify_case   *out;
+    const mxd_context        *ctx;
+    mxd_verify_case          *out;
     const mxd_verify_options *options;
-    mxd_model *model;
-    double rtol, atol;
-    bool   by_sqnr; /* a network with quantizers inside: judged by SQNR */
-    bool   network; /* many nodes: rounding errors are measured against the largest output */
+    mxd_model                *model;
+    double                    rtol, atol;
+    bool                      by_sqnr; /* a network with quantizers inside: judged by SQNR */
+    bool network; /* many nodes: rounding errors are measured against the largest output */
 };
 
 static void free_set(struct set *s, const mxd_context *ctx)
@@ -45,21 +46,26 @@ static double sqnr_db(const mxd_tensor *want, const mxd_tensor *got, int64_t n)
 {
     double signal = 0.0, noise = 0.0;
     for (int64_t k = 0; k < n; k++) {
-        const double w = mxdi_load_f64(want->data, want->dtype, k), d = mxdi_load_f64(got->data, got->dtype, k) - w;
+        const double w = mxdi_load_f64(want->data, want->dtype, k),
+                     d = mxdi_load_f64(got->data, got->dtype, k) - w;
         signal += w * w;
         noise += d * d;
     }
     return noise > 0.0 ? 10.0 * log10(signal > 0.0 ? signal / noise : 1e-30) : 400.0;
 }
 
-static void compare(struct verifier *v, const mxd_tensor *want, const mxd_tensor *got, const char *name)
+static void compare(struct verifier *v, const mxd_tensor *want, const mxd_tensor *got,
+                    const char *name)
 {
-    int64_t n, wrong = 0, first = -1;
+    int64_t    n, wrong = 0, first = -1;
     const bool exact = !mxdi_dtype_is_float(want->dtype);
-    if (want->dtype != got->dtype || want->rank != got->rank || memcmp(want->dim, got->dim, (size_t)want->rank * sizeof(want->dim[0])) != 0 ||
+    if (want->dtype != got->dtype || want->rank != got->rank ||
+        memcmp(want->dim, got->dim, (size_t)want->rank * sizeof(want->dim[0])) != 0 ||
         !mxdi_shape_count(&n, want->dim, want->rank)) {
-        snprintf(v->out->reason, sizeof(v->out->reason), "output '%s': type %s of rank %d expected, got %s of rank %d, or other dimensions", name,
-                 mxd_dtype_name(want->dtype), want->rank, mxd_dtype_name(got->dtype), got->rank);
+        snprintf(v->out->reason, sizeof(v->out->reason),
+                 "output '%s': type %s of rank %d expected, got %s of rank %d, or other dimensions",
+                 name, mxd_dtype_name(want->dtype), want->rank, mxd_dtype_name(got->dtype),
+                 got->rank);
         v->out->verdict = MXD_FAIL;
         return;
     }
@@ -67,13 +73,14 @@ static void compare(struct verifier *v, const mxd_tensor *want, const mxd_tensor
     for (int64_t k = 0; k < n && v->network; k++)
         largest = fmax(largest, fabs(mxdi_load_f64(want->data, want->dtype, k)));
     for (int64_t k = 0; k < n; k++) {
-        const double w = mxdi_load_f64(want->data, want->dtype, k), g = mxdi_load_f64(got->data, got->dtype, k);
+        const double w = mxdi_load_f64(want->data, want->dtype, k),
+                     g = mxdi_load_f64(got->data, got->dtype, k);
         if (w == g || (isnan(w) && isnan(g)))
             continue;
         const double d = fabs(g - w), rel = d / fmax(fabs(w), 1e-30);
         v->out->max_abs_error = fmax(v->out->max_abs_error, isnan(d) ? INFINITY : d);
         v->out->max_rel_error = fmax(v->out->max_rel_error, isnan(rel) ? INFINITY : rel);
-        const bool near = !exact && d <= v->atol + v->rtol * (v->network ? largest : fabs(w));
+        const bool near       = !exact && d <= v->atol + v->rtol * (v->network ? largest : fabs(w));
         wrong += !near;
         first = first < 0 && !near ? k : first;
     }
@@ -83,37 +90,45 @@ static void compare(struct verifier *v, const mxd_tensor *want, const mxd_tensor
         return;
     v->out->verdict = MXD_FAIL;
     if (v->by_sqnr)
-        snprintf(v->out->reason, sizeof(v->out->reason), "output '%s': SQNR of 25 dB at least expected, got %.1f", name, db);
+        snprintf(v->out->reason, sizeof(v->out->reason),
+                 "output '%s': SQNR of 25 dB at least expected, got %.1f", name, db);
     else
-        snprintf(v->out->reason, sizeof(v->out->reason), "output '%s': %lld of %lld values differ, the first at %lld: %g expected, got %g", name,
-                 (long long)wrong, (long long)n, (long long)first, mxdi_load_f64(want->data, want->dtype, first), mxdi_load_f64(got->data, got->dtype, first));
+        snprintf(v->out->reason, sizeof(v->out->reason),
+                 "output '%s': %lld of %lld values differ, the first at %lld: %g expected, got %g",
+                 name, (long long)wrong, (long long)n, (long long)first,
+                 mxdi_load_f64(want->data, want->dtype, first),
+                 mxdi_load_f64(got->data, got->dtype, first));
 }
 
 /* ---- one test data set ---- */
 
-static mxd_status load_files(mxd_tensor *t, uint32_t *n, const mxd_context *ctx, const char *dir, const char *kind, mxd_error *err)
+static mxd_status load_files(mxd_tensor *t, uint32_t *n, const mxd_context *ctx, const char *dir,
+                             const char *kind, mxd_error *err)
 {
     for (*n = 0; *n < MAX_TENSORS; ++*n) {
         char path[PATH_BYTES];
-        if ((size_t)snprintf(path, sizeof(path), "%s/%s_%u.pb", dir, kind, *n) >= sizeof(path) || !mxdi_path_exists(path))
+        if ((size_t)snprintf(path, sizeof(path), "%s/%s_%u.pb", dir, kind, *n) >= sizeof(path) ||
+            !mxdi_path_exists(path))
             return MXD_OK;
         MXD_TRY(mxd_tensor_load_pb(&t[*n], ctx, path, err));
     }
     return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s: more than %d %ss", dir, MAX_TENSORS, kind);
 }
 
-static mxd_status build_for(mxd_engine **out, struct verifier *v, const struct set *s, mxd_error *err)
+static mxd_status build_for(mxd_engine **out, struct verifier *v, const struct set *s,
+                            mxd_error *err)
 {
     mxd_build_options o = MXD_BUILD_OPTIONS_INIT;
-    mxd_shape shape[MAX_TENSORS];
-    mxd_input_value value[MAX_TENSORS];
-    const uint32_t n = mxd_model_inputs(v->model);
+    mxd_shape         shape[MAX_TENSORS];
+    mxd_input_value   value[MAX_TENSORS];
+    const uint32_t    n = mxd_model_inputs(v->model);
     if (n != s->n_in)
-        return mxdi_fail(err, MXD_E_INVAL, "%u inputs in the model, %u in the test data", n, s->n_in);
+        return mxdi_fail(err, MXD_E_INVAL, "%u inputs in the model, %u in the test data", n,
+                         s->n_in);
     for (uint32_t k = 0; k < n; k++) {
         mxd_value_info info;
         mxd_model_input(&info, v->model, k);
-        value[k] = (mxd_input_value){ info.name, &s->in[k] };
+        value[k]  = (mxd_input_value){ info.name, &s->in[k] };
         bool open = false;
         for (int32_t d = 0; d < info.rank; d++)
             open = open || info.dim[d] < 0;
@@ -122,24 +137,26 @@ static mxd_status build_for(mxd_engine **out, struct verifier *v, const struct s
         shape[o.n_shapes] = (mxd_shape){ .name = info.name, .rank = s->in[k].rank };
         memcpy(shape[o.n_shapes++].dim, s->in[k].dim, sizeof(shape[0].dim));
     }
-    o.backend = v->options->backend;
-    o.isa = v->options->isa;
-    o.threads = v->options->threads;
-    o.shape = shape;
-    o.value = value;
+    o.backend  = v->options->backend;
+    o.isa      = v->options->isa;
+    o.threads  = v->options->threads;
+    o.shape    = shape;
+    o.value    = value;
     o.n_values = n;
     return mxd_engine_build(out, v->model, &o, err);
 }
 
-static mxd_status run_set(struct verifier *v, struct set *s, const mxd_engine *engine, mxd_error *err)
+static mxd_status run_set(struct verifier *v, struct set *s, const mxd_engine *engine,
+                          mxd_error *err)
 {
-    mxd_session_options so = MXD_SESSION_OPTIONS_INIT;
-    mxd_session *session = NULL;
-    mxd_tensor in[MAX_TENSORS];
-    const uint32_t n_in = mxd_engine_inputs(engine);
-    so.threads = v->options->threads;
-    mxd_status st = mxd_session_open(&session, engine, &so, err);
-    for (uint32_t k = 0; k < n_in && st == MXD_OK; k++) { /* inputs that became constants are gone */
+    mxd_session_options so      = MXD_SESSION_OPTIONS_INIT;
+    mxd_session        *session = NULL;
+    mxd_tensor          in[MAX_TENSORS];
+    const uint32_t      n_in = mxd_engine_inputs(engine);
+    so.threads               = v->options->threads;
+    mxd_status st            = mxd_session_open(&session, engine, &so, err);
+    for (uint32_t k = 0; k < n_in && st == MXD_OK;
+         k++) { /* inputs that became constants are gone */
         mxd_value_info info, given;
         mxd_engine_input(&info, engine, k);
         for (uint32_t i = 0; i < s->n_in; i++) {
@@ -150,7 +167,8 @@ static mxd_status run_set(struct verifier *v, struct set *s, const mxd_engine *e
     }
     s->n_got = mxd_engine_outputs(engine);
     if (st == MXD_OK && s->n_got < s->n_want)
-        st = mxdi_fail(err, MXD_E_INVAL, "%u outputs in the model, %u in the test data", s->n_got, s->n_want);
+        st = mxdi_fail(err, MXD_E_INVAL, "%u outputs in the model, %u in the test data", s->n_got,
+                       s->n_want);
     for (uint32_t k = 0; k < s->n_got && st == MXD_OK; k++) {
         size_t bytes;
         st = mxd_session_output(&s->got[k], session, k, mxd_engine_batch(engine), err);
@@ -167,8 +185,8 @@ static mxd_status run_set(struct verifier *v, struct set *s, const mxd_engine *e
 
 static mxd_status check_set(struct verifier *v, const char *dir, mxd_error *err)
 {
-    struct set *const s = mxdi_alloc(&v->ctx->allocator, 1, sizeof(*s));
-    mxd_engine *engine = NULL;
+    struct set *const s      = mxdi_alloc(&v->ctx->allocator, 1, sizeof(*s));
+    mxd_engine       *engine = NULL;
     if (!s)
         return mxdi_nomem(err);
     mxd_status st = load_files(s->in, &s->n_in, v->ctx, dir, "input", err);
@@ -197,19 +215,20 @@ static int by_text(const void *a, const void *b)
 }
 
 /* Names of the test_data_set_* folders of `dir`, sorted, on the arena. */
-static mxd_status list_sets(char ***out, uint32_t *n, mxdi_arena *arena, const char *dir, mxd_error *err)
+static mxd_status list_sets(char ***out, uint32_t *n, mxdi_arena *arena, const char *dir,
+                            mxd_error *err)
 {
     enum { MAX_SETS = 256 };
     DIR *const d = opendir(dir);
-    *n = 0;
+    *n           = 0;
     if (!d)
         return mxdi_fail(err, MXD_E_IO, "%s: no such directory", dir);
-    *out = MXDI_NEW(arena, char *, MAX_SETS);
+    *out      = MXDI_NEW(arena, char *, MAX_SETS);
     bool full = !*out;
     for (const struct dirent *e; !full && *n < MAX_SETS && (e = readdir(d));)
         if (strncmp(e->d_name, "test_data_set_", 14) == 0) {
             (*out)[*n] = mxdi_arena_printf(arena, "%s/%s", dir, e->d_name);
-            full = !(*out)[*n];
+            full       = !(*out)[*n];
             *n += !full;
         }
     closedir(d);
@@ -219,31 +238,32 @@ static mxd_status list_sets(char ***out, uint32_t *n, mxdi_arena *arena, const c
     return *n ? MXD_OK : mxdi_fail(err, MXD_E_IO, "%s: no test_data_set_* folder in it", dir);
 }
 
-/* Tolerances by type and op, after the ONNX project's own runner (rtol 1e-3, atol 1e-7); docs/numerics.md. */
+/* Tolerances by type and op, after the ONNX project's own runner (rtol 1e-3, atol 1e-7);
+ * docs/numerics.md. */
 static void choose_tolerances(struct verifier *v)
 {
-    const mxdi_graph *const g = v->model->graph;
-    bool quantizer = false;
+    const mxdi_graph *const g         = v->model->graph;
+    bool                    quantizer = false;
     for (uint32_t n = 0; n < g->n_nodes; n++)
         quantizer = quantizer || mxdi_node_is(&g->node[n], "QuantizeLinear");
     v->by_sqnr = quantizer && g->n_nodes > 1 && v->options->rtol < 0 && v->options->atol < 0;
     v->network = g->n_nodes > 8 && v->options->rtol < 0 && v->options->atol < 0;
-    v->rtol = v->network ? 2e-4 : v->options->rtol < 0 ? 1e-3 : v->options->rtol;
-    v->atol = v->options->atol < 0 ? 1e-6 : v->options->atol;
+    v->rtol    = v->network ? 2e-4 : v->options->rtol < 0 ? 1e-3 : v->options->rtol;
+    v->atol    = v->options->atol < 0 ? 1e-6 : v->options->atol;
 }
 
 static mxd_status check_all(struct verifier *v, const char *dir, mxdi_arena *arena, mxd_error *err)
 {
-    char **set;
-    uint32_t n;
+    char            **set;
+    uint32_t          n;
     const char *const path = mxdi_arena_printf(arena, "%s/model.onnx", dir);
     if (!path)
         return mxdi_nomem(err);
     MXD_TRY(list_sets(&set, &n, arena, dir, err));
     if (!mxdi_path_exists(path))
         return mxdi_fail(err, MXD_E_IO, "%s: no such file", path);
-    mxd_error why = MXD_ERROR_INIT;
-    mxd_status st = mxd_model_load(&v->model, v->ctx, path, &why);
+    mxd_error  why = MXD_ERROR_INIT;
+    mxd_status st  = mxd_model_load(&v->model, v->ctx, path, &why);
     if (st == MXD_OK)
         choose_tolerances(v);
     for (uint32_t k = 0; k < n && st == MXD_OK && v->out->verdict == MXD_PASS; k++)
@@ -252,16 +272,18 @@ static mxd_status check_all(struct verifier *v, const char *dir, mxdi_arena *are
         return mxdi_nomem(err);
     if (st != MXD_OK) {
         v->out->verdict = st == MXD_E_UNSUPPORTED ? MXD_REFUSED : MXD_FAIL;
-        snprintf(v->out->reason, sizeof(v->out->reason), "%s", why.msg);
+        snprintf(v->out->reason, sizeof(v->out->reason), "%.*s", (int)sizeof(v->out->reason) - 1,
+                 why.msg);
     }
     return MXD_OK;
 }
 
-mxd_status mxd_verify(mxd_verify_case *out, const mxd_context *ctx, const char *directory, const mxd_verify_options *options, mxd_error *err)
+mxd_status mxd_verify(mxd_verify_case *out, const mxd_context *ctx, const char *directory,
+                      const mxd_verify_options *options, mxd_error *err)
 {
     const mxd_verify_options defaults = MXD_VERIFY_OPTIONS_INIT;
     struct verifier v = { .ctx = ctx, .out = out, .options = options ? options : &defaults };
-    mxdi_arena arena;
+    mxdi_arena      arena;
     *out = (mxd_verify_case){ .verdict = MXD_PASS, .sqnr_db = 400.0 };
     mxdi_arena_init(&arena, &ctx->allocator);
     const mxd_status st = check_all(&v, directory, &arena, err);

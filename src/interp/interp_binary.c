@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Functions of broadcast inputs: arithmetic, comparison, logic, and the variadic Sum, Mean, Min and Max, which apply
- * their function input after input. Integers wrap to their type; dividing them truncates.
+ * Functions of broadcast inputs: arithmetic, comparison, logic, and the variadic Sum, Mean, Min and
+ * Max, which apply their function input after input. Integers wrap to their type; dividing them
+ * truncates.
  */
 #include "interp/interp_impl.h"
 
@@ -202,7 +203,8 @@ static const binary *find(const char *name)
     return b;
 }
 
-static mxd_status apply(const mxdi_interp_call *c, const binary *f, const mxd_tensor *a, const mxd_tensor *b)
+static mxd_status apply(const mxdi_interp_call *c, const binary *f, const mxd_tensor *a,
+                        const mxd_tensor *b)
 {
     mxd_tensor *const y       = &c->out[0];
     const bool        real[2] = { mxdi_dtype_is_float(a->dtype), mxdi_dtype_is_float(b->dtype) };
@@ -213,10 +215,12 @@ static mxd_status apply(const mxdi_interp_call *c, const binary *f, const mxd_te
     for (int64_t i = 0; w.left > 0; i++, mxdi_interp_walk_next(&w)) {
         int64_t r = 0;
         if (real[0] || real[1]) {
-            mxdi_interp_put(y, i, f->real(mxdi_interp_get(a, w.at[0]), mxdi_interp_get(b, w.at[1])));
+            mxdi_interp_put(y, i,
+                            f->real(mxdi_interp_get(a, w.at[0]), mxdi_interp_get(b, w.at[1])));
             continue;
         }
-        if (f->whole(&r, mxdi_interp_get_int(a, w.at[0]), mxdi_interp_get_int(b, w.at[1])) != MXD_OK)
+        if (f->whole(&r, mxdi_interp_get_int(a, w.at[0]), mxdi_interp_get_int(b, w.at[1])) !=
+            MXD_OK)
             return mxdi_fail(c->err, MXD_E_RANGE, "division by zero at element %lld", (long long)i);
         mxdi_interp_put_int(y, i, r);
     }

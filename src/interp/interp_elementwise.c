@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Functions of one element, and of one element of each of several broadcast inputs. Float types go through binary64
- * and are rounded once; integers are computed modulo 2^64 and cut to their type.
+ * Functions of one element, and of one element of each of several broadcast inputs. Float types go
+ * through binary64 and are rounded once; integers are computed modulo 2^64 and cut to their type.
  */
 #include "interp/interp_impl.h"
 
@@ -9,7 +9,7 @@
 typedef struct unary {
     const char *name;
     double (*real)(double x, double a, double b);
-    int64_t (*whole)(int64_t x); /* NULL: floats only */
+    int64_t (*whole)(int64_t x); /* NULL: integers go through `real` and are truncated */
     const char *a, *b;           /* attributes and their defaults (ONNX opset 22) */
     float       a_default, b_default;
 } unary;
@@ -187,7 +187,7 @@ mxd_status mxdi_interp_unary(const mxdi_interp_call *c)
     const double  a = u->a ? (double)mxd_node_float(c->node, u->a, u->a_default) : 0;
     const double  b = u->b ? (double)mxd_node_float(c->node, u->b, u->b_default) : 0;
     const int64_t n = mxdi_interp_count(x);
-    if (mxdi_dtype_is_float(x->dtype))
+    if (mxdi_dtype_is_float(x->dtype) || !u->whole)
         for (int64_t i = 0; i < n; i++)
             mxdi_interp_put(&c->out[0], i, u->real(mxdi_interp_get(x, i), a, b));
     else
@@ -198,16 +198,18 @@ mxd_status mxdi_interp_unary(const mxdi_interp_call *c)
 
 mxd_status mxdi_interp_gelu(const mxdi_interp_call *c)
 {
-    const double      root_half = 0.70710678118654752440, root_2_pi = 0.79788456080286535588; /* sqrt(1/2), sqrt(2/pi) */
-    const char *const how       = mxd_node_string(c->node, "approximate", "none");
-    const bool        by_tanh   = strcmp(how, "tanh") == 0;
+    const double root_half    = 0.70710678118654752440,
+                 root_2_pi    = 0.79788456080286535588; /* sqrt(1/2), sqrt(2/pi) */
+    const char *const how     = mxd_node_string(c->node, "approximate", "none");
+    const bool        by_tanh = strcmp(how, "tanh") == 0;
     MXD_TRY(mxdi_interp_like_input(c, 0));
     if (!by_tanh && strcmp(how, "none") != 0)
         return mxdi_fail(c->err, MXD_E_INVAL, "approximate: expected none or tanh, got '%s'", how);
     const int64_t n = mxdi_interp_count(&c->in[0]);
     for (int64_t i = 0; i < n; i++) {
         const double x = mxdi_interp_get(&c->in[0], i);
-        const double p = by_tanh ? tanh(root_2_pi * (x + 0.044715 * x * x * x)) : erf(x * root_half);
+        const double p =
+            by_tanh ? tanh(root_2_pi * (x + 0.044715 * x * x * x)) : erf(x * root_half);
         mxdi_interp_put(&c->out[0], i, 0.5 * x * (1 + p));
     }
     return MXD_OK;
@@ -229,9 +231,9 @@ mxd_status mxdi_interp_clip(const mxdi_interp_call *c)
     mxd_tensor *const       y     = &c->out[0];
     const bool              attrs = c->node->version < 11;
     const int64_t           n     = mxdi_interp_count(x);
-    double                  low   = attrs ? (double)mxd_node_float(c->node, "min", -INFINITY) : -INFINITY;
-    double                  high  = attrs ? (double)mxd_node_float(c->node, "max", INFINITY) : INFINITY;
-    int64_t                 least = INT64_MIN, most = INT64_MAX;
+    double  low   = attrs ? (double)mxd_node_float(c->node, "min", -INFINITY) : -INFINITY;
+    double  high  = attrs ? (double)mxd_node_float(c->node, "max", INFINITY) : INFINITY;
+    int64_t least = INT64_MIN, most = INT64_MAX;
     MXD_TRY(mxdi_interp_like_input(c, 0));
     if (!attrs) {
         MXD_TRY(mxdi_interp_scalar(c, 1, low, &low));

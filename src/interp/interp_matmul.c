@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Matrix products: broadcasting of stacks of matrices, MatMul and Gemm. One fmaf chain per output, k ascending.
+ * Matrix products: broadcasting of stacks of matrices, MatMul and Gemm. One fmaf chain per output,
+ * k ascending.
  */
 #include "interp/interp_impl.h"
 
 /* Batch axes of one operand, broadcast to those of the output. */
-static mxd_status batch_steps(const mxdi_interp_call *c, int64_t *step, const mxd_tensor *t, const int64_t *out, int32_t rank)
+static mxd_status batch_steps(const mxdi_interp_call *c, int64_t *step, const mxd_tensor *t,
+                              const int64_t *out, int32_t rank)
 {
     mxdi_interp_walk w;
     mxd_tensor       stack = *t;
@@ -18,26 +20,28 @@ static mxd_status batch_steps(const mxdi_interp_call *c, int64_t *step, const mx
     return MXD_OK;
 }
 
-mxd_status mxdi_interp_matmul_shape_of(const mxdi_interp_call *c, mxdi_interp_matmul_shape *s, const mxd_tensor *a,
-                                       const mxd_tensor *b, bool trans_b, const mxd_tensor *y)
+mxd_status mxdi_interp_matmul_shape_of(const mxdi_interp_call *c, mxdi_interp_matmul_shape *s,
+                                       const mxd_tensor *a, const mxd_tensor *b, bool trans_b,
+                                       const mxd_tensor *y)
 {
     if (a->rank < 1 || b->rank < 1 || (trans_b && b->rank < 2))
-        return mxdi_fail(c->err, MXD_E_SHAPE, "expected matrices, got ranks %d and %d", (int)a->rank, (int)b->rank);
+        return mxdi_fail(c->err, MXD_E_SHAPE, "expected matrices, got ranks %d and %d",
+                         (int)a->rank, (int)b->rank);
     const int32_t a_batch = a->rank > 2 ? a->rank - 2 : 0, b_batch = b->rank > 2 ? b->rank - 2 : 0;
-    const int64_t last    = b->dim[b->rank - 1], before = b->rank > 1 ? b->dim[b->rank - 2] : 0;
+    const int64_t last = b->dim[b->rank - 1], before = b->rank > 1 ? b->dim[b->rank - 2] : 0;
     int64_t       want[MXD_MAX_RANK + 2];
-    s->rows        = a->rank > 1 ? a->dim[a->rank - 2] : 1;
-    s->depth       = a->dim[a->rank - 1];
-    s->columns     = b->rank == 1 ? 1 : trans_b ? before : last;
-    s->a_step[0]   = s->depth;
-    s->a_step[1]   = 1;
-    s->b_step[0]   = trans_b || b->rank == 1 ? 1 : last;
-    s->b_step[1]   = trans_b ? last : 1;
-    s->rank        = a_batch > b_batch ? a_batch : b_batch;
+    s->rows             = a->rank > 1 ? a->dim[a->rank - 2] : 1;
+    s->depth            = a->dim[a->rank - 1];
+    s->columns          = b->rank == 1 ? 1 : trans_b ? before : last;
+    s->a_step[0]        = s->depth;
+    s->a_step[1]        = 1;
+    s->b_step[0]        = trans_b || b->rank == 1 ? 1 : last;
+    s->b_step[1]        = trans_b ? last : 1;
+    s->rank             = a_batch > b_batch ? a_batch : b_batch;
     const int64_t depth = b->rank == 1 || trans_b ? last : before;
     if (depth != s->depth)
-        return mxdi_fail(c->err, MXD_E_SHAPE, "inner dimensions: %lld does not fit %lld", (long long)s->depth,
-                         (long long)depth);
+        return mxdi_fail(c->err, MXD_E_SHAPE, "inner dimensions: %lld does not fit %lld",
+                         (long long)s->depth, (long long)depth);
     if (!mxdi_broadcast(s->dim, &s->rank, a->dim, a_batch, b->dim, b_batch))
         return mxdi_fail(c->err, MXD_E_SHAPE, "batch axes do not broadcast");
     int32_t rank = 0;
@@ -55,7 +59,8 @@ mxd_status mxdi_interp_matmul_shape_of(const mxdi_interp_call *c, mxdi_interp_ma
     return batch_steps(c, s->b_batch, b, s->dim, s->rank);
 }
 
-void mxdi_interp_multiply(void *acc, const mxdi_interp_matmul_shape *s, const void *a, const void *b, mxdi_interp_row row)
+void mxdi_interp_multiply(void *acc, const mxdi_interp_matmul_shape *s, const void *a,
+                          const void *b, mxdi_interp_row row)
 {
     enum { WORD = 4 };
     mxdi_interp_walk w;
@@ -67,7 +72,8 @@ void mxdi_interp_multiply(void *acc, const mxdi_interp_matmul_shape *s, const vo
         for (int64_t i = 0; i < s->rows; i++, y += s->columns * WORD)
             for (int64_t k = 0; k < s->depth; k++)
                 row(y, (const char *)b + (w.at[1] + k * s->b_step[0]) * WORD, s->b_step[1],
-                    (const char *)a + (w.at[0] + i * s->a_step[0] + k * s->a_step[1]) * WORD, s->columns);
+                    (const char *)a + (w.at[0] + i * s->a_step[0] + k * s->a_step[1]) * WORD,
+                    s->columns);
 }
 
 mxd_status mxdi_interp_matmul(const mxdi_interp_call *c)
@@ -93,10 +99,11 @@ mxd_status mxdi_interp_matmul(const mxdi_interp_call *c)
 static mxd_status gemm_shape_of(const mxdi_interp_call *c, mxdi_interp_matmul_shape *s)
 {
     const mxd_tensor *const a = &c->in[0], *const b = &c->in[1];
-    const bool              ta = mxd_node_int(c->node, "transA", 0) != 0;
-    const bool              tb = mxd_node_int(c->node, "transB", 0) != 0;
+    const bool ta = mxd_node_int(c->node, "transA", 0) != 0;
+    const bool tb = mxd_node_int(c->node, "transB", 0) != 0;
     if (a->rank != 2 || b->rank != 2)
-        return mxdi_fail(c->err, MXD_E_SHAPE, "expected rank 2, got %d and %d", (int)a->rank, (int)b->rank);
+        return mxdi_fail(c->err, MXD_E_SHAPE, "expected rank 2, got %d and %d", (int)a->rank,
+                         (int)b->rank);
     mxd_tensor left = *a;
     left.dim[0]     = a->dim[ta ? 1 : 0];
     left.dim[1]     = a->dim[ta ? 0 : 1];
@@ -106,7 +113,8 @@ static mxd_status gemm_shape_of(const mxdi_interp_call *c, mxdi_interp_matmul_sh
     return MXD_OK;
 }
 
-/* alpha = 1 (the usual case, and Conv's order): the chain starts at beta * C. Otherwise alpha * chain + beta * C. */
+/* alpha = 1 (the usual case, and Conv's order): the chain starts at beta * C. Otherwise alpha *
+ * chain + beta * C. */
 mxd_status mxdi_interp_gemm(const mxdi_interp_call *c)
 {
     mxd_tensor *const        y     = &c->out[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of reference functions, and running one node: everything that can be checked without knowing the op is
- * checked here.
+ * The table of reference functions, and running one node: everything that can be checked without
+ * knowing the op is checked here.
  */
 #include "interp/interp_impl.h"
 
@@ -55,7 +55,8 @@ static mxd_status check_tensor(const mxd_tensor *t, const char *what, uint32_t k
 {
     size_t bytes;
     if (!mxdi_tensor_bytes(&bytes, t))
-        return mxdi_fail(err, MXD_E_SHAPE, "%s %u: expected a known shape and element type", what, k);
+        return mxdi_fail(err, MXD_E_SHAPE, "%s %u: expected a known shape and element type", what,
+                         k);
     if (bytes && !t->data)
         return mxdi_fail(err, MXD_E_INVAL, "%s %u: expected data, got none", what, k);
     return MXD_OK;
@@ -80,15 +81,16 @@ static mxd_status check_call(const mxdi_interp_call *c, const mxdi_interp_op *op
     return MXD_OK;
 }
 
-mxd_status mxdi_interp_node(const mxd_node *node, const mxd_value *values, const mxd_tensor *in, mxd_tensor *out,
-                            const mxd_allocator *alloc, mxd_error *err)
+mxd_status mxdi_interp_node(const mxd_node *node, const mxd_value *values, const mxd_tensor *in,
+                            mxd_tensor *out, const mxd_allocator *alloc, mxd_error *err)
 {
     void                       *scratch = NULL;
     const mxdi_interp_op *const op      = find(node->op, node->domain);
     const mxdi_interp_call      call    = { node, values, in, out, alloc, &scratch, err };
     mxd_status                  st;
     if (!op)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s '%s': no reference kernel for this op", node->op, node->name);
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s '%s': no reference kernel for this op",
+                         node->op, node->name);
     st = check_call(&call, op);
     if (st == MXD_OK)
         st = op->run(&call);
@@ -103,13 +105,19 @@ mxd_status mxdi_interp_node(const mxd_node *node, const mxd_value *values, const
 
 size_t mxdi_interp_scratch(const mxd_node *node, const mxd_tensor *in, const mxd_tensor *out)
 {
-    const mxdi_interp_op *const op       = find(node->op, node->domain);
-    size_t                      elements = 0;
-    if (!op || op->scratch == 0)
-        return SCRATCH_FIXED;
-    for (uint32_t k = 0; k < node->n_in; k++)
-        elements += node->in[k] == MXD_NO_VALUE ? 0 : (size_t)mxdi_interp_count(&in[k]);
-    for (uint32_t k = 0; k < node->n_out; k++)
-        elements += node->out[k] == MXD_NO_VALUE ? 0 : (size_t)mxdi_interp_count(&out[k]);
-    return SCRATCH_FIXED + elements * op->scratch;
+    const mxdi_interp_op *const op    = find(node->op, node->domain);
+    size_t                      total = SCRATCH_FIXED;
+    for (uint32_t k = 0; op && k < node->n_in + node->n_out; k++) {
+        const bool        made  = k >= node->n_in;
+        const uint32_t    value = made ? node->out[k - node->n_in] : node->in[k];
+        const mxd_tensor *t     = made ? &out[k - node->n_in] : &in[k];
+        size_t            bytes;
+        if (value == MXD_NO_VALUE)
+            continue;
+        if (!mxdi_mul_size(&bytes, (size_t)mxdi_interp_count(t), op->scratch) ||
+            bytes > PTRDIFF_MAX - total)
+            return PTRDIFF_MAX; /* more than there is */
+        total += bytes;
+    }
+    return total;
 }

@@ -11,20 +11,25 @@ static int64_t column_major(const mxdi_window *w, int64_t at)
     return z + w->in[0] * (y + w->in[1] * x);
 }
 
-/* The element of the largest tap, or -1 when no tap is in the image; the first of equals. x: one plane. */
-static int64_t largest(const mxd_tensor *x, int64_t plane, const mxdi_window *w, const int64_t *o, double *value)
+/* The element of the largest tap, or -1 when no tap is in the image; the first of equals. */
+static int64_t largest(const mxd_tensor *x, int64_t plane, const mxdi_window *w, const int64_t *o)
 {
-    const int64_t taps  = w->kernel[0] * w->kernel[1] * w->kernel[2];
-    int64_t       found = -1, at;
-    for (int64_t t = 0; t < taps; t++) {
-        if (mxdi_interp_place_of(w, o, t, &at) != MXDI_IN_IMAGE)
-            continue;
-        const double v = mxdi_interp_get(x, plane + at);
-        if (found < 0 || v > *value) {
-            found  = at;
-            *value = v;
-        }
-    }
+    mxdi_interp_taps t[MXDI_MAX_SPATIAL];
+    int64_t          found = -1;
+    double           most  = 0;
+    mxdi_interp_taps_of(t, w, o);
+    for (int64_t kz = t[0].first; kz < t[0].end; kz++)
+        for (int64_t ky = t[1].first; ky < t[1].end; ky++)
+            for (int64_t kx = t[2].first; kx < t[2].end; kx++) {
+                const int64_t z  = mxdi_interp_tap(w, 0, o[0], kz),
+                              y  = mxdi_interp_tap(w, 1, o[1], ky);
+                const int64_t at = (z * w->in[1] + y) * w->in[2] + mxdi_interp_tap(w, 2, o[2], kx);
+                const double  v  = mxdi_interp_get(x, plane + at);
+                if (found < 0 || v > most) {
+                    found = at;
+                    most  = v;
+                }
+            }
     return found;
 }
 
@@ -48,17 +53,35 @@ mxd_status mxdi_interp_max_pool(const mxdi_interp_call *c)
     mxdi_interp_walk o;
     mxdi_interp_walk_init(&o, dim, 4);
     for (int64_t i = 0; o.left > 0; i++, mxdi_interp_walk_next(&o)) {
-        const int64_t plane = o.index[0] * size;
-        double        value = empty;
-        const int64_t at    = largest(x, plane, &w, o.index + 1, &value);
-        mxdi_interp_put(y, i, value);
+        const int64_t plane = o.index[0] * size, at = largest(x, plane, &w, o.index + 1);
+        if (at < 0)
+            mxdi_interp_put(y, i, empty);
+        else
+            mxdi_interp_move(y, i, x, plane + at);
         if (indices)
-            ((int64_t *)c->out[1].data)[i] = plane + (at < 0 ? 0 : by_column ? column_major(&w, at) : at);
+            ((int64_t *)c->out[1].data)[i] = plane + (at < 0      ? 0
+                                                      : by_column ? column_major(&w, at)
+                                                                  : at);
     }
     return MXD_OK;
 }
 
-/* ONNX AveragePool-22: with count_include_pad padding counts, but never what ceil_mode adds beyond it. */
+double mxdi_interp_window_sum(const mxd_tensor *x, int64_t plane, const mxdi_window *w,
+                              const int64_t *o, const mxdi_interp_taps *t)
+{
+    double sum = 0;
+    for (int64_t kz = t[0].first; kz < t[0].end; kz++)
+        for (int64_t ky = t[1].first; ky < t[1].end; ky++) {
+            const int64_t z = mxdi_interp_tap(w, 0, o[0], kz), y = mxdi_interp_tap(w, 1, o[1], ky);
+            const int64_t row = plane + (z * w->in[1] + y) * w->in[2];
+            for (int64_t kx = t[2].first; kx < t[2].end; kx++)
+                sum += mxdi_interp_get(x, row + mxdi_interp_tap(w, 2, o[2], kx));
+        }
+    return sum;
+}
+
+/* ONNX AveragePool-22: with count_include_pad padding counts, but never what ceil_mode adds beyond
+ * it. */
 mxd_status mxdi_interp_average_pool(const mxdi_interp_call *c)
 {
     const mxd_tensor *const x       = &c->in[0];
@@ -67,20 +90,16 @@ mxd_status mxdi_interp_average_pool(const mxdi_interp_call *c)
     mxdi_window             w;
     MXD_TRY(mxdi_interp_want_dtype(c, y, "output", x->dtype));
     MXD_TRY(mxdi_interp_pool_window(c, &w));
-    const int64_t    size = w.in[0] * w.in[1] * w.in[2], taps = w.kernel[0] * w.kernel[1] * w.kernel[2];
+    const int64_t    size  = w.in[0] * w.in[1] * w.in[2];
     const int64_t    dim[] = { y->dim[0] * y->dim[1], w.out[0], w.out[1], w.out[2] };
     mxdi_interp_walk o;
     mxdi_interp_walk_init(&o, dim, 4);
     for (int64_t i = 0; o.left > 0; i++, mxdi_interp_walk_next(&o)) {
-        double  sum = 0;
-        int64_t n   = 0, at;
-        for (int64_t t = 0; t < taps; t++) {
-            const mxdi_interp_place place = mxdi_interp_place_of(&w, o.index + 1, t, &at);
-            if (place == MXDI_IN_IMAGE)
-                sum += mxdi_interp_get(x, o.index[0] * size + at);
-            n += place == MXDI_IN_IMAGE || (padding && place == MXDI_IN_PADDING);
-        }
-        mxdi_interp_put(y, i, n ? sum / (double)n : 0.0);
+        mxdi_interp_taps t[MXDI_MAX_SPATIAL];
+        mxdi_interp_taps_of(t, &w, o.index + 1);
+        const double n   = mxdi_interp_taps_count(t, padding);
+        const double sum = mxdi_interp_window_sum(x, o.index[0] * size, &w, o.index + 1, t);
+        mxdi_interp_put(y, i, n > 0 ? sum / n : 0.0);
     }
     return MXD_OK;
 }
@@ -92,14 +111,15 @@ static mxd_status global(const mxdi_interp_call *c, bool mean)
     mxd_tensor *const       y = &c->out[0];
     MXD_TRY(mxdi_interp_want_dtype(c, y, "output", x->dtype));
     if (x->rank < 2)
-        return mxdi_fail(c->err, MXD_E_SHAPE, "input: expected rank 2 or more, got %d", (int)x->rank);
+        return mxdi_fail(c->err, MXD_E_SHAPE, "input: expected rank 2 or more, got %d",
+                         (int)x->rank);
     const int64_t planes = x->dim[0] * x->dim[1], size = mxdi_interp_product(x->dim, 2, x->rank);
     MXD_TRY(mxdi_interp_want_count(c, y, "output", planes));
     for (int64_t p = 0; p < planes; p++) {
         double r = mean ? 0.0 : -INFINITY;
         for (int64_t i = 0; i < size; i++) {
             const double v = mxdi_interp_get(x, p * size + i);
-            r              = mean ? r + v : v > r ? v : r;
+            r              = mean ? r + v : isnan(v) || v > r ? v : r;
         }
         mxdi_interp_put(y, p, mean ? r / (double)size : r);
     }

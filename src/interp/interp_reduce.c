@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd over any axes. Floats accumulate in binary64, integers
- * modulo 2^64.
+ * ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd over any axes. Floats accumulate in
+ * binary64, integers modulo 2^64.
  */
 #include "interp/interp_impl.h"
 
@@ -62,8 +62,8 @@ static const reduction reductions[] = {
     { "ReduceSum", f_sum, i_sum, 0, 0, false },
 };
 
-mxd_status mxdi_interp_reduced(const mxdi_interp_call *c, mxdi_interp_walk *w, const int32_t *axis, uint32_t n_axes,
-                               bool keep)
+mxd_status mxdi_interp_reduced(const mxdi_interp_call *c, mxdi_interp_walk *w, const int32_t *axis,
+                               uint32_t n_axes, bool keep)
 {
     const mxd_tensor *const x = &c->in[0];
     int64_t                 want[MXD_MAX_RANK], kept[MXD_MAX_RANK], stride[MXD_MAX_RANK];
@@ -86,7 +86,8 @@ mxd_status mxdi_interp_reduced(const mxdi_interp_call *c, mxdi_interp_walk *w, c
     return mxdi_interp_want_shape(c, &c->out[0], "output", want, rank);
 }
 
-static mxd_status reduce_real(const mxdi_interp_call *c, const reduction *f, mxdi_interp_walk *w, int64_t each)
+static mxd_status reduce_real(const mxdi_interp_call *c, const reduction *f, mxdi_interp_walk *w,
+                              int64_t each)
 {
     mxd_tensor *const y   = &c->out[0];
     const int64_t     n   = mxdi_interp_count(y);
@@ -102,7 +103,8 @@ static mxd_status reduce_real(const mxdi_interp_call *c, const reduction *f, mxd
     return MXD_OK;
 }
 
-static mxd_status reduce_whole(const mxdi_interp_call *c, const reduction *f, mxdi_interp_walk *w, int64_t each)
+static mxd_status reduce_whole(const mxdi_interp_call *c, const reduction *f, mxdi_interp_walk *w,
+                               int64_t each)
 {
     mxd_tensor *const y   = &c->out[0];
     const int64_t     n   = mxdi_interp_count(y);
@@ -120,8 +122,8 @@ static mxd_status reduce_whole(const mxdi_interp_call *c, const reduction *f, mx
     return MXD_OK;
 }
 
-/* Axes are an attribute or, from opset 13 (ReduceSum) and 18 on, input 1. None: all, or with noop_with_empty_axes
- * none. */
+/* Axes are an attribute or, from opset 13 (ReduceSum) and 18 on, input 1. None: all, or with
+ * noop_with_empty_axes none. */
 mxd_status mxdi_interp_reduce(const mxdi_interp_call *c)
 {
     const mxd_tensor *const x = &c->in[0];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ArgMax, ArgMin and TopK: choosing along one axis. Elements are compared by an order-preserving integer key, so that
- * every type is compared exactly; equal elements stand in the order of their index. NaN is larger than everything.
+ * ArgMax, ArgMin and TopK: choosing along one axis. Elements are compared by an order-preserving
+ * integer key, so that every type is compared exactly; equal elements stand in the order of their
+ * index. NaN is larger than everything.
  */
 #include "interp/interp_impl.h"
 
@@ -92,7 +93,8 @@ static void sort(entry *e, int64_t n)
     }
 }
 
-/* Values and indices of the k largest (smallest), in that order; so also when sorted = 0 leaves the order open. */
+/* Values and indices of the k largest (smallest), in that order; so also when sorted = 0 leaves the
+ * order open. */
 mxd_status mxdi_interp_top_k(const mxdi_interp_call *c)
 {
     const mxd_tensor *const x       = &c->in[0];
@@ -102,7 +104,8 @@ mxd_status mxdi_interp_top_k(const mxdi_interp_call *c)
     MXD_TRY(lanes_of(c, &l, -1));
     const int64_t n = c->out[0].rank == x->rank ? c->out[0].dim[l.axis] : 0;
     if (n > l.length)
-        return mxdi_fail(c->err, MXD_E_RANGE, "k: expected at most %lld, got %lld", (long long)l.length, (long long)n);
+        return mxdi_fail(c->err, MXD_E_RANGE, "k: expected at most %lld, got %lld",
+                         (long long)l.length, (long long)n);
     memcpy(want, x->dim, sizeof(want));
     want[l.axis] = n;
     MXD_TRY(mxdi_interp_want_dtype(c, &c->out[0], "Values", x->dtype));

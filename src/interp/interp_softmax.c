@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Softmax and LogSoftmax. Before opset 13 they flatten: everything from `axis` (default 1) on is one distribution.
+ * Softmax and LogSoftmax. Before opset 13 they flatten: everything from `axis` (default 1) on is
+ * one distribution.
  */
 #include "interp/interp_impl.h"
 
 /* One distribution of n elements, `step` apart, from element `first`. */
-static void normalize(const mxdi_interp_call *c, int64_t first, int64_t n, int64_t step, bool logarithm)
+static void normalize(const mxdi_interp_call *c, int64_t first, int64_t n, int64_t step,
+                      bool logarithm)
 {
     const mxd_tensor *const x   = &c->in[0];
     double                  max = -INFINITY, sum = 0;
@@ -28,10 +30,9 @@ mxd_status mxdi_interp_softmax(const mxdi_interp_call *c)
     const bool              flatten = c->node->version < 13;
     const bool              logs    = strcmp(c->node->op, "LogSoftmax") == 0;
     const int64_t           named   = mxd_node_int(c->node, "axis", flatten ? 1 : -1);
-    int32_t                 axis    = x->rank; /* flattening after the last axis: distributions of one element */
+    int32_t                 axis;
     MXD_TRY(mxdi_interp_like_input(c, 0));
-    if (!(flatten && named == x->rank))
-        MXD_TRY(mxdi_interp_axis(c, named, x->rank, &axis));
+    MXD_TRY(mxdi_interp_axis(c, named, x->rank, &axis));
     const int64_t outer = mxdi_interp_product(x->dim, 0, axis);
     const int64_t n     = flatten ? mxdi_interp_product(x->dim, axis, x->rank) : x->dim[axis];
     const int64_t inner = flatten ? 1 : mxdi_interp_product(x->dim, axis + 1, x->rank);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every family of the interpreter needs before it computes: checked shapes and types, index inputs, scratch.
+ * What every family of the interpreter needs before it computes: checked shapes and types, index
+ * inputs, scratch.
  */
+#include "base/half.h"
 #include "interp/interp_impl.h"
 
 /* Scratch is a list of blocks; a block's first word points to the one before it. */
@@ -10,7 +12,8 @@ enum { BLOCK_HEAD = 64 };
 void *mxdi_interp_alloc(const mxdi_interp_call *c, int64_t count, size_t size)
 {
     size_t bytes;
-    if (count < 0 || !mxdi_mul_size(&bytes, (size_t)count, size) || bytes > PTRDIFF_MAX - BLOCK_HEAD)
+    if (count < 0 || !mxdi_mul_size(&bytes, (size_t)count, size) ||
+        bytes > PTRDIFF_MAX - BLOCK_HEAD)
         return NULL;
     char *const block = mxdi_alloc(c->alloc, bytes + BLOCK_HEAD, 1);
     if (!block)
@@ -53,32 +56,35 @@ bool mxdi_interp_same_shape(const mxd_tensor *a, const mxd_tensor *b)
     return true;
 }
 
-mxd_status mxdi_interp_want_shape(const mxdi_interp_call *c, const mxd_tensor *t, const char *what, const int64_t *dim,
-                                  int32_t rank)
+mxd_status mxdi_interp_want_shape(const mxdi_interp_call *c, const mxd_tensor *t, const char *what,
+                                  const int64_t *dim, int32_t rank)
 {
     if (t->rank != rank)
-        return mxdi_fail(c->err, MXD_E_SHAPE, "%s: expected rank %d, got %d", what, (int)rank, (int)t->rank);
+        return mxdi_fail(c->err, MXD_E_SHAPE, "%s: expected rank %d, got %d", what, (int)rank,
+                         (int)t->rank);
     for (int32_t i = 0; i < rank; i++)
         if (t->dim[i] != dim[i])
-            return mxdi_fail(c->err, MXD_E_SHAPE, "%s: axis %d: expected %lld, got %lld", what, (int)i,
-                             (long long)dim[i], (long long)t->dim[i]);
+            return mxdi_fail(c->err, MXD_E_SHAPE, "%s: axis %d: expected %lld, got %lld", what,
+                             (int)i, (long long)dim[i], (long long)t->dim[i]);
     return MXD_OK;
 }
 
-mxd_status mxdi_interp_want_dtype(const mxdi_interp_call *c, const mxd_tensor *t, const char *what, mxd_dtype dtype)
+mxd_status mxdi_interp_want_dtype(const mxdi_interp_call *c, const mxd_tensor *t, const char *what,
+                                  mxd_dtype dtype)
 {
     if (t->dtype != dtype)
-        return mxdi_fail(c->err, MXD_E_DTYPE, "%s: expected %s, got %s", what, mxd_dtype_name(dtype),
-                         mxd_dtype_name(t->dtype));
+        return mxdi_fail(c->err, MXD_E_DTYPE, "%s: expected %s, got %s", what,
+                         mxd_dtype_name(dtype), mxd_dtype_name(t->dtype));
     return MXD_OK;
 }
 
-mxd_status mxdi_interp_want_count(const mxdi_interp_call *c, const mxd_tensor *t, const char *what, int64_t count)
+mxd_status mxdi_interp_want_count(const mxdi_interp_call *c, const mxd_tensor *t, const char *what,
+                                  int64_t count)
 {
     const int64_t got = mxdi_interp_count(t);
     if (got != count)
-        return mxdi_fail(c->err, MXD_E_SHAPE, "%s: expected %lld elements, got %lld", what, (long long)count,
-                         (long long)got);
+        return mxdi_fail(c->err, MXD_E_SHAPE, "%s: expected %lld elements, got %lld", what,
+                         (long long)count, (long long)got);
     return MXD_OK;
 }
 
@@ -91,22 +97,22 @@ mxd_status mxdi_interp_like_input(const mxdi_interp_call *c, uint32_t k)
 mxd_status mxdi_interp_axis(const mxdi_interp_call *c, int64_t axis, int32_t rank, int32_t *out)
 {
     if (axis < -(int64_t)rank || axis >= rank)
-        return mxdi_fail(c->err, MXD_E_RANGE, "axis: expected %d..%d, got %lld", -(int)rank, (int)rank - 1,
-                         (long long)axis);
+        return mxdi_fail(c->err, MXD_E_RANGE, "axis: expected %d..%d, got %lld", -(int)rank,
+                         (int)rank - 1, (long long)axis);
     *out = (int32_t)(axis < 0 ? axis + rank : axis);
     return MXD_OK;
 }
 
-mxd_status mxdi_interp_ints(const mxdi_interp_call *c, uint32_t k, const char *attr, int64_t out[2 * MXD_MAX_RANK],
-                            uint32_t *n, bool *given)
+mxd_status mxdi_interp_ints(const mxdi_interp_call *c, uint32_t k, const char *attr,
+                            int64_t out[2 * MXD_MAX_RANK], uint32_t *n, bool *given)
 {
     const bool     from_input = mxdi_interp_given(c, k);
     const int64_t *ints       = from_input ? NULL : mxd_node_ints(c->node, attr, n);
     const int64_t  count      = from_input ? mxdi_interp_count(&c->in[k]) : (int64_t)*n;
     *given                    = from_input || ints;
     if (count > 2 * MXD_MAX_RANK)
-        return mxdi_fail(c->err, MXD_E_RANGE, "%s: expected at most %d numbers, got %lld", attr, 2 * MXD_MAX_RANK,
-                         (long long)count);
+        return mxdi_fail(c->err, MXD_E_RANGE, "%s: expected at most %d numbers, got %lld", attr,
+                         2 * MXD_MAX_RANK, (long long)count);
     *n = (uint32_t)count;
     for (uint32_t i = 0; i < *n; i++)
         out[i] = from_input ? mxdi_interp_get_int(&c->in[k], i) : ints[i];
@@ -126,7 +132,8 @@ mxd_status mxdi_interp_axes(const mxdi_interp_call *c, uint32_t k, const char *a
         return MXD_OK;
     }
     if (*n > (uint32_t)rank)
-        return mxdi_fail(c->err, MXD_E_RANGE, "%s: expected at most %d axes, got %u", attr, (int)rank, *n);
+        return mxdi_fail(c->err, MXD_E_RANGE, "%s: expected at most %d axes, got %u", attr,
+                         (int)rank, *n);
     for (uint32_t i = 0; i < *n; i++) {
         MXD_TRY(mxdi_interp_axis(c, list[i], rank, &axis[i]));
         if (seen & 1u << axis[i])
@@ -136,18 +143,19 @@ mxd_status mxdi_interp_axes(const mxdi_interp_call *c, uint32_t k, const char *a
     return MXD_OK;
 }
 
-mxd_status mxdi_interp_attr_ints(const mxdi_interp_call *c, const char *attr, int64_t *out, int32_t n,
-                                 int64_t otherwise, int64_t lo, int64_t hi)
+mxd_status mxdi_interp_attr_ints(const mxdi_interp_call *c, const char *attr, int64_t *out,
+                                 int32_t n, int64_t otherwise, int64_t lo, int64_t hi)
 {
     uint32_t             count;
     const int64_t *const ints = mxd_node_ints(c->node, attr, &count);
     if (ints && count != (uint32_t)n)
-        return mxdi_fail(c->err, MXD_E_INVAL, "%s: expected %d numbers, got %u", attr, (int)n, count);
+        return mxdi_fail(c->err, MXD_E_INVAL, "%s: expected %d numbers, got %u", attr, (int)n,
+                         count);
     for (int32_t i = 0; i < n; i++) {
         out[i] = ints ? ints[i] : otherwise;
         if (out[i] < lo || out[i] > hi)
-            return mxdi_fail(c->err, MXD_E_RANGE, "%s: expected %lld..%lld, got %lld", attr, (long long)lo,
-                             (long long)hi, (long long)out[i]);
+            return mxdi_fail(c->err, MXD_E_RANGE, "%s: expected %lld..%lld, got %lld", attr,
+                             (long long)lo, (long long)hi, (long long)out[i]);
     }
     return MXD_OK;
 }
@@ -171,7 +179,8 @@ mxd_status mxdi_interp_as_f32(const mxdi_interp_call *c, const mxd_tensor *t, co
         return MXD_OK;
     }
     if (t->dtype != MXD_F16 && t->dtype != MXD_BF16)
-        return mxdi_fail(c->err, MXD_E_UNSUPPORTED, "expected f32, f16 or bf16, got %s", mxd_dtype_name(t->dtype));
+        return mxdi_fail(c->err, MXD_E_UNSUPPORTED, "expected f32, f16 or bf16, got %s",
+                         mxd_dtype_name(t->dtype));
     const int64_t n    = mxdi_interp_count(t);
     float *const  copy = mxdi_interp_alloc(c, n, sizeof(*copy));
     if (!copy)
@@ -182,6 +191,13 @@ mxd_status mxdi_interp_as_f32(const mxdi_interp_call *c, const mxd_tensor *t, co
     return MXD_OK;
 }
 
+float mxdi_interp_rounded(float v, mxd_dtype dtype)
+{
+    if (dtype == MXD_BF16)
+        return mxdi_bf16_to_f32(mxdi_f32_to_bf16(v));
+    return dtype == MXD_F16 ? mxdi_f16_to_f32(mxdi_f32_to_f16(v)) : v;
+}
+
 void mxdi_interp_walk_init(mxdi_interp_walk *w, const int64_t *dim, int32_t rank)
 {
     memset(w, 0, sizeof(*w));
@@ -190,18 +206,34 @@ void mxdi_interp_walk_init(mxdi_interp_walk *w, const int64_t *dim, int32_t rank
     w->left = mxdi_interp_product(dim, 0, rank);
 }
 
-mxd_status mxdi_interp_walk_broadcast(const mxdi_interp_call *c, mxdi_interp_walk *w, int k, const mxd_tensor *t)
+mxd_status mxdi_interp_walk_broadcast(const mxdi_interp_call *c, mxdi_interp_walk *w, int k,
+                                      const mxd_tensor *t)
 {
     int64_t       stride[MXD_MAX_RANK];
     const int32_t lead = w->rank - t->rank;
     if (lead < 0)
-        return mxdi_fail(c->err, MXD_E_SHAPE, "broadcasting rank %d to rank %d", (int)t->rank, (int)w->rank);
+        return mxdi_fail(c->err, MXD_E_SHAPE, "broadcasting rank %d to rank %d", (int)t->rank,
+                         (int)w->rank);
     mxdi_interp_strides(stride, t->dim, t->rank);
     for (int32_t i = 0; i < t->rank; i++) {
         if (t->dim[i] != 1 && t->dim[i] != w->dim[lead + i])
-            return mxdi_fail(c->err, MXD_E_SHAPE, "broadcasting: axis %d: %lld does not fit %lld", (int)(lead + i),
-                             (long long)t->dim[i], (long long)w->dim[lead + i]);
+            return mxdi_fail(c->err, MXD_E_SHAPE, "broadcasting: axis %d: %lld does not fit %lld",
+                             (int)(lead + i), (long long)t->dim[i], (long long)w->dim[lead + i]);
         w->stride[k][lead + i] = t->dim[i] == 1 ? 0 : stride[i];
     }
+    return MXD_OK;
+}
+
+mxd_status mxdi_interp_walk_along(const mxdi_interp_call *c, mxdi_interp_walk *w, int k,
+                                  const mxd_tensor *t, int32_t axis)
+{
+    if (mxdi_interp_count(t) == 1)
+        return MXD_OK; /* strides are 0 */
+    if (t->rank != 1)
+        return mxdi_interp_walk_broadcast(c, w, k, t);
+    if (axis < 0 || axis >= w->rank || t->dim[0] != w->dim[axis])
+        return mxdi_fail(c->err, MXD_E_SHAPE, "expected one number, or one along axis %d, got %lld",
+                         (int)axis, (long long)t->dim[0]);
+    w->stride[k][axis] = 1;
     return MXD_OK;
 }

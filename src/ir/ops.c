@@ -126,7 +126,10 @@ mxd_status mxdi_op_check(const mxd_node *node, mxd_error *err)
     }
     MXD_TRY(check_arity(node, "inputs", node->n_in, op->min_in, op->max_in, err));
     MXD_TRY(check_arity(node, "outputs", node->n_out, op->min_out, op->max_out, err));
-    for (uint32_t k = 0; k < op->min_in; k++)
+    /* An op of any number of inputs has no optional one: ONNX allows the empty name only where an
+     * input may be left out. */
+    const uint32_t required = op->max_in == ANY_NUMBER ? node->n_in : op->min_in;
+    for (uint32_t k = 0; k < required; k++)
         if (node->in[k] == MXD_NO_VALUE)
             return mxdi_shape_refuse(err, MXD_E_INVAL, node, "input %u is missing", (unsigned)k);
     if (node->out[0] == MXD_NO_VALUE)

@@ -123,6 +123,16 @@ mxd_status mxdi_shape_of_cast(mxdi_graph *g, const mxd_node *node, mxd_error *er
     return mxdi_shape_out(g, node, 0, type, x->dim, x->rank, err);
 }
 
+/* Something would be dropped: training_mode is not known to be false, nor the ratio to be 0. */
+static bool drops(const mxdi_graph *g, const mxd_node *node)
+{
+    const mxd_value *const ratio = mxdi_shape_in(g, node, 1), *const mode =
+                                                                  mxdi_shape_in(g, node, 2);
+    if (!mode || (mode->data && mxdi_load_s64(mode->data, mode->dtype, 0) == 0))
+        return false;
+    return !ratio || !ratio->data || mxdi_load_f64(ratio->data, ratio->dtype, 0) != 0.0;
+}
+
 /* Inference: the mask is all true. Version 7's mask is of x's type. */
 mxd_status mxdi_shape_of_dropout(mxdi_graph *g, const mxd_node *node, mxd_error *err)
 {
@@ -131,9 +141,9 @@ mxd_status mxdi_shape_of_dropout(mxdi_graph *g, const mxd_node *node, mxd_error 
     MXD_TRY(mxdi_shape_types(g, node, 2, MXDI_BOOLS, err));
     MXD_TRY(mxdi_shape_scalar(g, node, 1, err));
     MXD_TRY(mxdi_shape_scalar(g, node, 2, err));
-    if (node->n_in > 2 && node->in[2] != MXD_NO_VALUE &&
-        (!g->value[node->in[2]].data || mxdi_load_s64(g->value[node->in[2]].data, MXD_BOOL, 0)))
-        return mxdi_shape_refuse(err, MXD_E_UNSUPPORTED, node, "training_mode: expected a constant false");
+    if (drops(g, node))
+        return mxdi_shape_refuse(err, MXD_E_UNSUPPORTED, node,
+                                 "training_mode: expected a constant false, or a ratio of 0");
     MXD_TRY(
         mxdi_shape_out(g, node, 1, node->version < 10 ? x->dtype : MXD_BOOL, x->dim, x->rank, err));
     return unary(g, node, MXDI_FLOATS, err);

@@ -99,7 +99,8 @@ static int64_t clamp(int64_t v, int64_t lo, int64_t hi)
     return v < lo ? lo : v > hi ? hi : v;
 }
 
-/* Elements of start:end:step of an axis, as NumPy counts them; step is not 0. */
+/* Elements of start:end:step of an axis (Slice-13: a start before the first one is the first one,
+ * whatever the direction); step is not 0. */
 static int64_t slice_length(int64_t length, int64_t start, int64_t end, int64_t step)
 {
     start += start < 0 ? length : 0;
@@ -108,8 +109,8 @@ static int64_t slice_length(int64_t length, int64_t start, int64_t end, int64_t 
         const int64_t room = clamp(end, 0, length) - clamp(start, 0, length);
         return room <= 0 ? 0 : (room - 1) / step + 1;
     }
-    const int64_t room = clamp(start, -1, length - 1) - clamp(end, -1, length - 1);
-    return room <= 0 ? 0 : (room - 1) / -(step < -INT64_MAX ? -INT64_MAX : step) + 1;
+    const int64_t room = clamp(start, 0, length - 1) - clamp(end, -1, length - 1);
+    return room <= 0 || length == 0 ? 0 : (room - 1) / -(step < -INT64_MAX ? -INT64_MAX : step) + 1;
 }
 
 mxd_status mxdi_shape_of_slice(mxdi_graph *g, const mxd_node *node, mxd_error *err)

@@ -15,34 +15,10 @@
 #include <jpeglib.h>
 #include <png.h>
 
-#include "base/file.h"
 #include "base/npy.h"
 #include "data/data_impl.h"
+#include "data_case.h"
 #include "test_folder.h"
-
-static mxdi_data *open_set(const char *spec)
-{
-    mxdi_data *d   = NULL;
-    mxd_error  err = MXD_ERROR_INIT;
-    if (mxdi_data_open(&d, spec, NULL, &err) != MXD_OK)
-        fail_msg("'%s': %s", spec, err.msg);
-    return d;
-}
-
-static void refuses(const char *spec, mxd_status status, const char *says)
-{
-    mxdi_data *d   = NULL;
-    mxd_error  err = MXD_ERROR_INIT;
-    assert_int_equal(mxdi_data_open(&d, spec, NULL, &err), status);
-    assert_null(d);
-    if (!strstr(err.msg, says))
-        fail_msg("'%s': '%s' does not say '%s'", spec, err.msg, says);
-}
-
-static void write_text(const char *path, const char *text)
-{
-    assert_int_equal(mxdi_file_write(path, text, strlen(text), NULL), MXD_OK);
-}
 
 /* Channel c of pixel (y, x) of picture `seed`: smooth, and different in every direction. */
 static uint8_t pixel(int seed, int y, int x, int c)
@@ -307,12 +283,24 @@ static void damaged_pictures(void **state)
     assert_int_not_equal(mxdi_picture_size(&p, (mxdi_view){ huge, sizeof(huge) }, NULL), MXD_OK);
 }
 
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    float x[3 * 4 * 4];
+    assert_int_equal(mxdi_mkdirs("d/0", NULL), MXD_OK);
+    write_png("d/0/a.png", 1, 12, 10, PNG_FORMAT_RGB);
+    refuse_each_allocation("images:d,resize=5:6,crop=4", x);
+    write_jpeg("b.jpg", 1, 12, 10, 3);
+    write_text("list", "b.jpg 1\n");
+    refuse_each_allocation("images:list,resize=4:4", x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(png_is_exact_jpeg_is_near), IN_FOLDER(kinds_of_pictures),       IN_FOLDER(labels_of_folders),
         IN_FOLDER(lists),                     IN_FOLDER(resized_and_cropped),     IN_FOLDER(resize_keeps_brightness),
-        IN_FOLDER(damaged_pictures),
+        IN_FOLDER(damaged_pictures),          IN_FOLDER(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

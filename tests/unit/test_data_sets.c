@@ -15,40 +15,15 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "base/npy.h"
-#include "data/data.h"
+#include "data_case.h"
 #include "test_folder.h"
-
-static mxdi_data *open_set(const char *spec)
-{
-    mxdi_data *d   = NULL;
-    mxd_error  err = MXD_ERROR_INIT;
-    if (mxdi_data_open(&d, spec, NULL, &err) != MXD_OK)
-        fail_msg("'%s': %s", spec, err.msg);
-    return d;
-}
-
-static void refuses(const char *spec, mxd_status status, const char *says)
-{
-    mxdi_data *d   = NULL;
-    mxd_error  err = MXD_ERROR_INIT;
-    assert_int_equal(mxdi_data_open(&d, spec, NULL, &err), status);
-    assert_null(d);
-    if (!strstr(err.msg, says))
-        fail_msg("'%s': '%s' does not say '%s'", spec, err.msg, says);
-}
 
 static void read_all(const mxdi_data *d, void *out)
 {
     mxd_error err = MXD_ERROR_INIT;
     if (mxdi_data_read(d, 0, 0, mxdi_data_samples(d), out, &err) != MXD_OK)
         fail_msg("%s", err.msg);
-}
-
-static void write_bytes(const char *path, const void *data, size_t n)
-{
-    assert_int_equal(mxdi_file_write(path, data, n, NULL), MXD_OK);
 }
 
 static void write_gz(const char *path, const void *data, unsigned n)
@@ -407,6 +382,30 @@ static void broken_onnx_sets(void **state)
     refuses("onnx:none", MXD_E_IO, "none: expected a folder with test_data_set_0");
 }
 
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    static uint8_t records[3073], packed[4096];
+    float          x[3072];
+    int64_t        ids[6] = { 0 };
+    size_t         n      = 0;
+    fill_cifar(records, 1);
+    write_gz("x.gz", idx_pictures, sizeof(idx_pictures));
+    write_bytes("y", idx_labels, sizeof(idx_labels));
+    refuse_each_allocation("idx:x.gz,y,mean=1,shuffle=1", x);
+    assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC64, NULL, records, sizeof(records), packed, &n, sizeof(packed)),
+                     LZMA_OK);
+    write_bytes("c.xz", packed, n);
+    refuse_each_allocation("cifar10:c.xz", x);
+    const mxd_tensor t[] = { { ids, MXD_S64, 2, { 2, 3 } }, { ids, MXD_S64, 1, { 2 } } };
+    save_npz("a.npz", (const char *const[]){ "ids.npy", "y.npy" }, t, 2);
+    refuse_each_allocation("npz:a.npz,inputs=a:ids,labels=y", x);
+    save("x.npy", MXD_S64, ids, 2, (const int64_t[]){ 2, 3 });
+    refuse_each_allocation("npy:x.npy,shape=3:1", x);
+    PROTO(0, 0, "\x08\x01\x08\x02\x10\x01\x42\x01x\x22\x08\0\0\x80\x3F\0\0\0\x40");
+    refuse_each_allocation("onnx:m", x);
+}
+
 static void fashion_mnist(void **state)
 {
     (void)state;
@@ -435,6 +434,7 @@ int main(void)
         IN_FOLDER(idx_files),       IN_FOLDER(broken_idx_files), IN_FOLDER(cifar_batches),
         IN_FOLDER(npy_arrays),      IN_FOLDER(npz_arrays),       IN_FOLDER(shuffled_and_split),
         IN_FOLDER(onnx_test_sets),  IN_FOLDER(broken_onnx_sets), IN_FOLDER(fashion_mnist),
+        IN_FOLDER(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

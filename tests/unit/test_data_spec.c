@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "data/data_impl.h"
+#include "data_case.h"
 #include "test_folder.h"
 
 static mxdi_arena arena;
@@ -38,7 +38,7 @@ static mxdi_data_spec parse(const char *text)
 }
 
 /* The specification is refused as wrong usage, and the message says each of the words (NULL ends them). */
-static void refuses(const char *text, const char *const *says)
+static void spec_refused(const char *text, const char *const *says)
 {
     mxdi_data_spec s;
     mxd_error      err = MXD_ERROR_INIT;
@@ -49,7 +49,7 @@ static void refuses(const char *text, const char *const *says)
             fail_msg("'%s': '%s' does not say '%s'", text, err.msg, *says);
     assert_int_equal(mxdi_data_spec_parse(&s, text, &arena, NULL), MXD_E_USAGE);
 }
-#define REFUSES(text, ...) refuses(text, (const char *const[]){ __VA_ARGS__, NULL })
+#define REFUSES(text, ...) spec_refused(text, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void presets_and_kinds(void **state)
 {
@@ -136,11 +136,6 @@ static void kinds_and_files(void **state)
     REFUSES("npy:a.npy,b.npy", "expected one .npy file, got 2");
     REFUSES("idx:a,b,c", "IMAGES, LABELS");
     REFUSES("npy:scale=1", "expected one .npy file");
-}
-
-static void write_text(const char *path, const char *text)
-{
-    assert_int_equal(mxdi_file_write(path, text, strlen(text), NULL), MXD_OK);
 }
 
 static void json_form(void **state)
