@@ -10,22 +10,20 @@ copy=build/mutants/source
 survived=0 killed=0
 [ $# -gt 0 ] || set -- tests/mutants/*.patch
 [ -e "$1" ] || { echo "no patches in tests/mutants"; exit 1; }
-mkdir -p "$copy"
 
-fresh_copy() {
-    git ls-files -z --cached --others --exclude-standard |
-        rsync -a --from0 --files-from=- --delete-missing-args ./ "$copy/"
-}
+# One copy for all: a patch taken back touches its files again, so the build sees both changes.
+rm -rf "$copy" && mkdir -p "$copy"
+git ls-files -z --cached --others --exclude-standard | tar -c --null -T - --ignore-failed-read 2>/dev/null | tar -x -m -C "$copy"
 
 for patch in "$@"; do
     name=$(basename "$patch" .patch)
     tests=$(sed -n '1s/^tests: //p' "$patch")
-    fresh_copy
-    if ! patch -s -p1 -d "$copy" <"$patch" >/dev/null 2>&1; then
+    if ! patch -s -p1 --dry-run -d "$copy" <"$patch" >/dev/null 2>&1; then
         echo "STALE     $name: does not apply"
         survived=$((survived + 1))
         continue
     fi
+    patch -s -p1 -d "$copy" <"$patch"
     log=build/mutants/$name.log
     if cmake -S "$copy" -B build/mutants/build -G Ninja >"$log" 2>&1 &&
         cmake --build build/mutants/build >>"$log" 2>&1; then
@@ -40,7 +38,7 @@ for patch in "$@"; do
         echo "BROKEN    $name: does not build, see $log"
         survived=$((survived + 1))
     fi
-    patch -s -R -p1 -d "$copy" <"$patch" >/dev/null 2>&1
+    patch -s -R -p1 -d "$copy" <"$patch" >/dev/null 2>&1 || { echo "$name: cannot be taken back"; exit 1; }
 done
 echo "$killed mutants killed, $survived not"
 [ "$survived" = 0 ]
