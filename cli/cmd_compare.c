@@ -184,6 +184,8 @@ static mxd_status run(struct cli *c)
         st = compare_outputs(&p, data, c);
     if (st == MXD_OK && duration > 0.0)
         st = time_both(&p, c);
+    if (st == MXD_OK && cli_interrupted())
+        st = cli_fail(c, MXD_E_CANCELLED, "interrupted while timing");
     if (st == MXD_OK) {
         json_object_set_new(c->result, "a", side_json(&p, 0));
         json_object_set_new(c->result, "b", side_json(&p, 1));

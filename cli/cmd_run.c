@@ -152,10 +152,13 @@ static mxd_status trace_value(void *user, const char *value, const mxd_tensor *t
 
 static mxd_status save_trace_index(json_t *values, struct cli *c)
 {
-    char path[4096];
+    char path[4096], written[4096 + 8];
     json_t *const index = json_pack("{s:O}", "values", values);
     snprintf(path, sizeof(path), "%s/trace.json", trace_dir);
-    const int failed = index ? json_dump_file(index, path, JSON_INDENT(1)) : -1;
+    snprintf(written, sizeof(written), "%s.new", path);
+    const bool failed = !index || json_dump_file(index, written, JSON_INDENT(1)) != 0 || rename(written, path) != 0;
+    if (failed)
+        remove(written);
     json_decref(index);
     return failed ? cli_fail(c, MXD_E_IO, "%s: cannot be written", path) : MXD_OK;
 }

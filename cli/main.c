@@ -35,14 +35,30 @@ static const struct opt common[] = {
 
 static volatile sig_atomic_t interrupts;
 
-/* The first asks the work to stop; the second does not wait. Files half written are removed in any case. */
+static volatile sig_atomic_t asks; /* the work at hand asks now and then whether to stop */
+
+static void say(int fd, const char *text)
+{
+    for (size_t n = strlen(text); n > 0;) {
+        const ssize_t written = write(fd, text, n);
+        if (written <= 0)
+            return;
+        text += written;
+        n -= (size_t)written;
+    }
+}
+
+/* The first one asks work that listens to stop. Nothing else waits: files half written are removed, and that is the end. */
 static void on_interrupt(int signal)
 {
     (void)signal;
-    if (interrupts++ > 0) {
-        mxd_abandon_files();
-        _exit(130);
-    }
+    if (asks && interrupts++ == 0)
+        return;
+    mxd_abandon_files();
+    say(STDERR_FILENO, "mixdown: interrupted\n");
+    if (cli.json)
+        say(STDOUT_FILENO, "{\"error\": {\"message\": \"interrupted\", \"code\": \"E_CANCELLED\"}}\n");
+    _exit(130);
 }
 
 bool cli_interrupted(void)
@@ -53,6 +69,7 @@ bool cli_interrupted(void)
 int cli_stop(void *user)
 {
     (void)user;
+    asks = 1;
     return interrupts > 0;
 }
 
@@ -69,7 +86,7 @@ int cli_progress(void *user, double done)
         if (done >= 1.0)
             fputs("\r                         \r", stderr);
     }
-    return interrupts > 0;
+    return cli_stop(NULL);
 }
 
 /* ---- errors ---- */
@@ -105,6 +122,18 @@ static const char *code_name(mxd_status status)
     return "E_INVAL";
 }
 
+/* The end of every run: what was printed has to have arrived. */
+static int leave(int code)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        fprintf(stderr, "mixdown: stdout: cannot be written\n");
+        code = 1;
+    }
+    json_decref(cli.result);
+    mxd_context_destroy(cli.ctx);
+    return code;
+}
+
 static int finish(mxd_status status)
 {
     if (status != MXD_OK) {
@@ -116,16 +145,11 @@ static int finish(mxd_status status)
         fprintf(stderr, "mixdown: %s\n", cli.err.msg);
         json_object_set_new(cli.result, "error", json_pack("{s:o, s:s}", "message", cli_text(cli.err.msg), "code", code_name(cli.err.status)));
     }
-    int code = status == MXD_OK ? cli.exit_code : exit_code(status);
-    if (cli.json && (json_dumpf(cli.result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) != 0 || putchar('\n') == EOF))
-        code = code ? code : 1;
-    if (fflush(stdout) != 0 && code == 0) {
-        fprintf(stderr, "mixdown: stdout: cannot be written\n");
-        code = 1;
+    if (cli.json) {
+        json_dumpf(cli.result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+        putchar('\n');
     }
-    json_decref(cli.result);
-    mxd_context_destroy(cli.ctx);
-    return code;
+    return leave(status == MXD_OK ? cli.exit_code : exit_code(status));
 }
 
 /* ---- commands ---- */
@@ -194,19 +218,23 @@ int main(int argc, char **argv)
     const struct sigaction action = { .sa_handler = on_interrupt };
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a write that fails says so by its result */
+    signal(SIGXFSZ, SIG_IGN);
     cli.result = json_object();
     cli.json = asks_for_json(argc, argv);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         const struct cmd *const asked = argc > 2 ? find_command(argv[2]) : NULL;
+        if (argc > 2 && !asked)
+            return finish(MXD_E_USAGE);
         if (asked)
             cli_help(asked, common);
         else
             usage(argc < 2 ? stderr : stdout);
-        return argc < 2 ? 2 : 0;
+        return leave(argc < 2 ? 2 : 0);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("mixdown %s\n", mxd_version());
-        return 0;
+        return leave(0);
     }
     const struct cmd *const cmd = find_command(argv[1]);
     if (!cmd)
@@ -215,8 +243,7 @@ int main(int argc, char **argv)
     const mxd_status st = run(cmd, argc - 2, argv + 2, &help);
     if (help) {
         cli_help(cmd, common);
-        json_decref(cli.result);
-        return 0;
+        return leave(0);
     }
     if (show_version)
         printf("mixdown %s\n", mxd_version());

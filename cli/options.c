@@ -218,7 +218,8 @@ static void print_option(const struct opt *o)
         snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name, o->meta ? " " : "", o->meta ? o->meta : "");
     else
         snprintf(left, sizeof(left), "--%s%s%s", o->name, o->meta ? " " : "", o->meta ? o->meta : "");
-    printf("  %-28s %s%s\n", left, o->help, o->required ? " (required)" : "");
+    const bool fits = strlen(left) <= 28;
+    printf(fits ? "  %-28s %s%s\n" : "  %s\n                               %s%s\n", left, o->help, o->required ? " (required)" : "");
 }
 
 void cli_help(const struct cmd *cmd, const struct opt *common)

@@ -6,11 +6,5 @@ find_package(Threads REQUIRED)
 set(mixdown_pc jansson libprotobuf-c zlib liblzma libzip libjpeg libpng libxxhash)
 pkg_check_modules(deps REQUIRED IMPORTED_TARGET ${mixdown_pc})
 
-# Debian's package of pthreadpool has no .pc file.
-find_path(PTHREADPOOL_INCLUDE pthreadpool.h REQUIRED)
-find_library(PTHREADPOOL_LIBRARY pthreadpool REQUIRED)
-
 add_library(mixdown_deps INTERFACE)
-target_include_directories(mixdown_deps SYSTEM INTERFACE ${PTHREADPOOL_INCLUDE})
-target_link_libraries(mixdown_deps INTERFACE PkgConfig::deps ${PTHREADPOOL_LIBRARY} Threads::Threads
-                      ${CMAKE_DL_LIBS} m)
+target_link_libraries(mixdown_deps INTERFACE PkgConfig::deps Threads::Threads ${CMAKE_DL_LIBS} m)

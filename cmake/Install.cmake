@@ -18,6 +18,7 @@ foreach(target IN LISTS all_targets)
     endif()
 endforeach()
 
+file(RELATIVE_PATH MIXDOWN_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /) # the prefix is known at install time only
 string(REPLACE ";" " " MIXDOWN_PC_REQUIRES "${mixdown_pc}")
 configure_file(cmake/mixdown.pc.in mixdown.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/mixdown.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

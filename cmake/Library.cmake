@@ -32,4 +32,6 @@ foreach(kind shared static)
     target_link_libraries(mixdown_${kind} PRIVATE $<BUILD_INTERFACE:mixdown_deps> $<BUILD_INTERFACE:mixdown_flags>)
 endforeach()
 set_target_properties(mixdown_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${MIXDOWN_API_LEVEL})
-target_link_options(mixdown_shared PRIVATE -Wl,--no-undefined)
+if(NOT MIXDOWN_SANITIZE) # clang leaves the sanitizer's own functions to the program
+    target_link_options(mixdown_shared PRIVATE -Wl,--no-undefined)
+endif()

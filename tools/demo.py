@@ -1,63 +1,77 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: NNI's MNIST network, trained on Fashion-MNIST, as all 32 bit, mixed and all 8 bit engines: demo.py [PROGRAM].
+"""The demo: NNI's MNIST network, trained on Fashion-MNIST, as an all-32-bit, a mixed and an all-8-bit engine: demo.py [PROGRAM].
 
-Calibrates on training images, quantizes, builds, measures accuracy on the 10,000 test images and latency at batch 128 in
-turns with the 32-bit engine, audits, and prints one table. Files go to a temporary folder.
+Calibrates on the first 1000 training images, quantizes, builds, measures accuracy on the 10,000 test images and latency in turns
+with the 32-bit engine, audits, and prints one table. Commands go to stderr as they run; files go to a temporary folder. Exit code 1
+if a command fails or an engine does not run as asked. Python's standard library only.
 """
 import json
+import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(HERE / "build/mixdown")
-NET = HERE / "data/fashion_mnist.onnx"
-BATCH = 128
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/mixdown")
+NET = "data/fashion_mnist.onnx"
+MIXED = "data/fashion_mnist_mixed.json"
+BATCH = "128"
+HEAD = [["", "average bits:", "", "", "", "", "latency in ms", "", "top-1 of the", ""],
+        ["strategy", "weights", "acts", "ops", "layers", "size", "at batch 128", "speed-up", "10,000 test images", "audit"]]
+LEGEND = """
+average bits (keys of `mixdown quantize --json`; numbers in brackets are 95 % intervals, what follows +- is a standard error):
+  weights  avg_weight_bits   over all weights, unquantized ones and biases at 32
+  acts     avg_act_bits      over all activations
+  ops      avg_op_bits       sqrt(sum of MACs * weight bits * activation bits / sum of MACs)
+  layers   avg_layer_bits    unweighted, over layers, of the wider of both; comparable with NNI's figure"""
 
 
-def mixdown(*argv, ok=(0,)):
-    r = subprocess.run([PROGRAM, *map(str, argv), "--json"], capture_output=True, text=True)
+def mixdown(folder, *argv, ok=(0,)):
+    """The JSON that a command prints. It runs in the repository's root; {} in an argument is the temporary folder."""
+    print("$ mixdown " + shlex.join(a.format("TMP") for a in argv), file=sys.stderr)
+    try:
+        r = subprocess.run([PROGRAM, *(a.format(folder) for a in argv), "--json"], cwd=ROOT, capture_output=True, text=True)
+    except OSError as e:
+        sys.exit(f"demo: {PROGRAM}: {e.strerror}; `make` builds it")
     if r.returncode not in ok:
-        sys.exit(f"demo: mixdown {argv[0]}: {r.stderr.strip()}")
+        sys.exit(f"demo: {argv[0]} ended with {r.returncode}: {r.stderr.strip()}")
     return json.loads(r.stdout)
 
 
-def engine(folder, name, recipe):
-    """(engine file, average bits) of the network under a recipe."""
-    net, bits = folder / f"{name}.onnx", None
-    q = mixdown("quantize", NET, *recipe, "--calibration", folder / "calib.json", "-o", net)
-    bits = q["average_bits"]
-    mixdown("build", net, "-o", folder / f"{name}.mxd", "--batch", BATCH)
-    return folder / f"{name}.mxd", bits
-
-
-def row(strategy, file, bits, reference):
-    top1 = mixdown("eval", file, "--data", "fashion-mnist")
-    audit = mixdown("audit", file, ok=(0, 1))
-    pair = mixdown("compare", reference, file, "--batch", BATCH, "--duration", 3)
-    low, high = pair["b"]["ci95_ms"]
-    s_low, s_high = pair["speedup_ci95"]
-    return [strategy, f"{bits['avg_weight_bits']:.2f}", f"{bits['avg_act_bits']:.2f}", f"{bits['avg_op_bits']:.2f}", f"{bits['avg_layer_bits']:.2f}",
-            f"{file.stat().st_size / 1024:.0f} KiB", f"{pair['b']['median_ms']:.3f} [{low:.3f}, {high:.3f}]", f"{pair['speedup']:.2f}x [{s_low:.2f}, {s_high:.2f}]",
-            f"{100 * top1['top1']:.2f} % +- {100 * top1['top1_stderr']:.2f}", "as asked" if audit["mismatches"] == 0 else f"{audit['mismatches']} mismatches"]
+def row(folder, strategy, name, recipe):
+    """Cells of one strategy, and how many of its nodes do not run as asked."""
+    engine = f"{{}}/{name}.mxd"
+    bits = mixdown(folder, "quantize", NET, *recipe, "--calibration", "{}/calib.json", "-o", f"{{}}/{name}.onnx")["average_bits"]
+    size = mixdown(folder, "build", f"{{}}/{name}.onnx", "--batch", BATCH, "-o", engine)["bytes"]
+    accuracy = mixdown(folder, "eval", engine, "--data", "fashion-mnist")
+    pair = mixdown(folder, "compare", "{}/f32.mxd", engine, "--batch", BATCH, "--duration", "3")
+    mismatches = mixdown(folder, "audit", engine, ok=(0, 1))["mismatches"]
+    return [strategy, *(f"{bits[f'avg_{k}_bits']:.2f}" for k in ("weight", "act", "op", "layer")), f"{size / 1024:.0f} KiB",
+            "{:.3f} [{:.3f}, {:.3f}]".format(pair["b"]["median_ms"], *pair["b"]["ci95_ms"]),
+            "{:.2f}x [{:.2f}, {:.2f}]".format(pair["speedup"], *pair["speedup_ci95"]),
+            f"{100 * accuracy['top1']:.2f} % +- {100 * accuracy['top1_stderr']:.2f}",
+            f"{mismatches} mismatches" if mismatches else "as asked"], mismatches
 
 
 def main():
-    table = [["strategy", "weight bits", "act bits", "op bits", "layer bits", "size", "ms, batch 128", "speed-up", "top-1, 10,000 images", "audit"]]
-    with tempfile.TemporaryDirectory(prefix="mixdown-demo-") as tmp:
-        folder = pathlib.Path(tmp)
-        mixdown("calibrate", NET, "--data", "fashion-mnist:train,subset=1024", "-o", folder / "calib.json")
-        engines = [("all 32 bit", *engine(folder, "f32", ["--precision", "f32"])),
-                   ("mixed", *engine(folder, "mixed", ["--recipe", HERE / "data/fashion_mnist_mixed.json"])),
-                   ("all 8 bit", *engine(folder, "int8", ["--precision", "w8a8"]))]
-        for strategy, file, bits in engines:
-            table.append(row(strategy, file, bits, engines[0][1]))
-    widths = [max(len(r[c]) for r in table) for c in range(len(table[0]))]
+    with tempfile.TemporaryDirectory(prefix="mixdown-demo-") as folder:
+        mixdown(folder, "calibrate", NET, "--data", "fashion-mnist:train,subset=1000", "-o", "{}/calib.json")
+        rows = [row(folder, "all 32 bit", "f32", ["--precision", "f32"]),
+                row(folder, "mixed", "mixed", ["--recipe", MIXED]),
+                row(folder, "all 8 bit", "int8", ["--precision", "w8a8"])]
+        here = mixdown(folder, "bench", "{}/f32.mxd", "--warmUp", "0", "--iterations", "1")
+        cpu = next(b["description"] for b in mixdown(folder, "backends")["backends"] if b["name"] == "cpu")
+    table = HEAD + [cells for cells, _ in rows]
+    widths = [max(len(r[c]) for r in table) for c in range(len(HEAD[1]))]
+    print(f"\nFashion-MNIST, {here['threads']} threads, {cpu}\n")
     for r in table:
-        print("  ".join(cell.ljust(w) for cell, w in zip(r, widths)).rstrip())
-    print("bits: averages over weights, activations, operations sqrt(sum MACs*w*a / MACs), and layers (unweighted; comparable with NNI's)")
+        print("  ".join(cell.rjust(w) if 1 <= c <= 5 and r is not table[0] else cell.ljust(w) for c, (cell, w) in enumerate(zip(r, widths))).rstrip())
+    print(LEGEND)
+    sys.exit(1 if any(n for _, n in rows) else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,6 @@ cd "$(dirname "$0")/.." || exit 1
 missing=()
 need_command() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 need_pc() { pkg-config --exists "$1" 2>/dev/null || missing+=("$2"); }
-need_header() { printf '#include <%s>\n' "$1" | ${CC:-cc} -E - >/dev/null 2>&1 || missing+=("$2"); }
 need_path() { [ -e "$1" ] || missing+=("$2"); }
 
 need_build() {
@@ -27,7 +26,6 @@ need_build() {
     need_pc libjpeg libjpeg-dev
     need_pc libpng libpng-dev
     need_pc libxxhash libxxhash-dev
-    need_header pthreadpool.h libpthreadpool-dev
 }
 
 need_group() {
@@ -38,7 +36,7 @@ need_group() {
     format) need_command clang-format clang-format ;;
     fuzz) need_command clang clang ;;
     tidy) need_command clang-tidy clang-tidy ;;
-    mutants) need_command rsync rsync; need_command patch patch ;;
+    mutants) need_command patch patch ;;
     data) need_path /usr/share/datasets/fashion-mnist dataset-fashion-mnist ;;
     *) echo "install_deps.sh: group: expected build, test, python, format, tidy, fuzz, mutants or data, got $1" >&2; exit 2 ;;
     esac

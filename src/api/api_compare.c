@@ -9,7 +9,7 @@
 #include "base/dtype.h"
 #include "engine/compare.h"
 
-/* One engine that shows its layers, run on the first samples. */
+/* One engine that shows its layers, ready to run on the first samples. */
 struct side {
     mxdi_engine *engine;
     mxdi_feed    feed;
@@ -20,8 +20,16 @@ struct side {
 static mxd_status open_side(struct side *s, mxdi_arena *arena, const mxd_engine *e, const mxdi_source *source, uint32_t threads, mxd_error *err)
 {
     MXD_TRY(mxdi_engine_expose(&s->engine, &s->node, &s->n, arena, e->engine, &e->ctx->registry, err));
-    MXD_TRY(mxdi_feed_open(&s->feed, s->engine, source, 0, threads, err));
-    return mxdi_feed_run(&s->feed, 0, source->samples < s->feed.batch ? source->samples : s->feed.batch, err);
+    return mxdi_feed_open(&s->feed, s->engine, source, 0, threads, err);
+}
+
+/* Both on the same samples: as many as one batch of either holds. */
+static mxd_status run_sides(struct side s[2], int64_t samples, mxd_error *err)
+{
+    for (int k = 0; k < 2; k++)
+        samples = samples < s[k].feed.batch ? samples : s[k].feed.batch;
+    MXD_TRY(mxdi_feed_run(&s[0].feed, 0, samples, err));
+    return mxdi_feed_run(&s[1].feed, 0, samples, err);
 }
 
 static void close_side(struct side *s)
@@ -82,6 +90,8 @@ mxd_status mxd_compare_layers(mxd_layer_difference **out, uint32_t *n, const mxd
     mxd_status st = open_side(&s[0], &arena, a, &source, threads_a, err);
     if (st == MXD_OK)
         st = open_side(&s[1], &arena, b, &source, threads_b, err);
+    if (st == MXD_OK)
+        st = run_sides(s, source.samples, err);
     if (st == MXD_OK) {
         *out = MXDI_ALLOC(&a->ctx->allocator, mxd_layer_difference, s[0].n + 1);
         st = *out ? MXD_OK : mxdi_nomem(err);

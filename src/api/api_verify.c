@@ -146,17 +146,11 @@ static mxd_status build_for(mxd_engine **out, struct verifier *v, const struct s
     return mxd_engine_build(out, v->model, &o, err);
 }
 
-static mxd_status run_set(struct verifier *v, struct set *s, const mxd_engine *engine,
-                          mxd_error *err)
+/* The engine's inputs, of the data's; those that became constants are gone. */
+static void pick_inputs(mxd_tensor *in, const struct verifier *v, const struct set *s,
+                        const mxd_engine *engine)
 {
-    mxd_session_options so      = MXD_SESSION_OPTIONS_INIT;
-    mxd_session        *session = NULL;
-    mxd_tensor          in[MAX_TENSORS];
-    const uint32_t      n_in = mxd_engine_inputs(engine);
-    so.threads               = v->options->threads;
-    mxd_status st            = mxd_session_open(&session, engine, &so, err);
-    for (uint32_t k = 0; k < n_in && st == MXD_OK;
-         k++) { /* inputs that became constants are gone */
+    for (uint32_t k = 0; k < mxd_engine_inputs(engine); k++) {
         mxd_value_info info, given;
         mxd_engine_input(&info, engine, k);
         for (uint32_t i = 0; i < s->n_in; i++) {
@@ -165,20 +159,43 @@ static mxd_status run_set(struct verifier *v, struct set *s, const mxd_engine *e
                 in[k] = s->in[i];
         }
     }
-    s->n_got = mxd_engine_outputs(engine);
-    if (st == MXD_OK && s->n_got < s->n_want)
-        st = mxdi_fail(err, MXD_E_INVAL, "%u outputs in the model, %u in the test data", s->n_got,
-                       s->n_want);
-    for (uint32_t k = 0; k < s->n_got && st == MXD_OK; k++) {
-        size_t bytes;
-        st = mxd_session_output(&s->got[k], session, k, mxd_engine_batch(engine), err);
-        if (st == MXD_OK && !mxdi_tensor_bytes(&bytes, &s->got[k]))
-            st = mxdi_fail(err, MXD_E_RANGE, "output %u too large", k);
-        if (st == MXD_OK && !(s->got[k].data = mxdi_alloc(&v->ctx->allocator, bytes, 1)))
-            st = mxdi_nomem(err);
+}
+
+static mxd_status make_outputs(const struct verifier *v, struct set *s, const mxd_engine *engine,
+                               const mxd_session *session, mxd_error *err)
+{
+    const uint32_t n = mxd_engine_outputs(engine);
+    if (n < s->n_want || n > MAX_TENSORS)
+        return mxdi_fail(err, n > MAX_TENSORS ? MXD_E_UNSUPPORTED : MXD_E_INVAL,
+                         "%u outputs in the model, %u in the test data, %d at most", n, s->n_want,
+                         MAX_TENSORS);
+    for (s->n_got = 0; s->n_got < n; s->n_got++) {
+        mxd_tensor *const t = &s->got[s->n_got];
+        size_t            bytes;
+        MXD_TRY(mxd_session_output(t, session, s->n_got, mxd_engine_batch(engine), err));
+        if (!mxdi_tensor_bytes(&bytes, t))
+            return mxdi_fail(err, MXD_E_RANGE, "output %u: too large", s->n_got);
+        t->data = mxdi_alloc(&v->ctx->allocator, bytes, 1);
+        if (!t->data)
+            return mxdi_nomem(err);
     }
+    return MXD_OK;
+}
+
+static mxd_status run_set(const struct verifier *v, struct set *s, const mxd_engine *engine,
+                          mxd_error *err)
+{
+    mxd_session_options so      = MXD_SESSION_OPTIONS_INIT;
+    mxd_session        *session = NULL;
+    mxd_tensor          in[MAX_TENSORS];
+    so.threads    = v->options->threads;
+    mxd_status st = mxd_session_open(&session, engine, &so, err);
     if (st == MXD_OK)
-        st = mxd_session_run(session, in, n_in, s->got, s->n_got, err);
+        st = make_outputs(v, s, engine, session, err);
+    if (st == MXD_OK) {
+        pick_inputs(in, v, s, engine);
+        st = mxd_session_run(session, in, mxd_engine_inputs(engine), s->got, s->n_got, err);
+    }
     mxd_session_close(session);
     return st;
 }

@@ -211,9 +211,9 @@ mxd_status mxdi_engine_audit(mxdi_engine *e, mxd_error *err)
     struct auditor a = { .e = e, .plan = &e->plan[0], .links = MXDI_LINKS_INIT };
     const char *const told = mxdi_graph_meta(e->graph, "mixdown.precision");
     mxdi_arena_init(&a.arena, e->alloc);
-    if (told && mxdi_json_parse(&a.narrower, (mxdi_view){ (const uint8_t *)told, strlen(told) }, NULL) != MXD_OK)
-        a.narrower = NULL;
-    mxd_status st = mxdi_links_build(&a.links, a.plan->graph, err);
+    mxd_status st = told ? mxdi_json_parse(&a.narrower, (mxdi_view){ (const uint8_t *)told, strlen(told) }, err) : MXD_OK;
+    if (st != MXD_E_NOMEM) /* a text of another kind tells nothing */
+        st = mxdi_links_build(&a.links, a.plan->graph, err);
     if (st == MXD_OK)
         st = build_indices(&a, err);
     e->audit = MXDI_NEW(&e->arena, mxdi_audit_row, e->graph->n_nodes ? e->graph->n_nodes : 1);

@@ -2,10 +2,9 @@
  *
  * Writing engine files: docs/engine-format.md.
  */
-#include <jansson.h>
-
 #include "base/dtype.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "engine/engine.h"
 #include "engine/engine_format.h"
 
@@ -150,43 +149,47 @@ static void put_graph(struct writer *w, const mxdi_graph *g)
 
 /* ---- metadata ---- */
 
-static json_t *text_or_null(const char *s)
-{
-    json_t *const j = s ? json_string(s) : NULL; /* NULL too for text that is not UTF-8 */
-    return j ? j : json_null();
-}
-
 static json_t *audit_json(const mxdi_engine *e)
 {
     json_t *const rows = json_array();
-    for (uint32_t k = 0; rows && k < e->n_audit; k++) {
+    for (uint32_t k = 0; k < e->n_audit; k++) {
         const mxdi_audit_row *const r = &e->audit[k];
-        json_array_append_new(rows, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", text_or_null(r->node), "op", text_or_null(r->op),
-                                              "asked", text_or_null(r->asked), "stored", text_or_null(r->stored), "computed", text_or_null(r->computed),
-                                              "verdict", text_or_null(r->verdict), "kernel", text_or_null(r->kernel), "reason", text_or_null(r->reason)));
+        json_t *const row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", mxdi_json_text(r->node), "op", mxdi_json_text(r->op),
+                                      "asked", mxdi_json_text(r->asked), "stored", mxdi_json_text(r->stored), "computed", mxdi_json_text(r->computed),
+                                      "verdict", mxdi_json_text(r->verdict), "kernel", mxdi_json_text(r->kernel), "reason", mxdi_json_text(r->reason));
+        if (json_array_append_new(rows, row) != 0) {
+            json_decref(rows);
+            return NULL;
+        }
     }
     return rows;
 }
 
-static char *metadata(const mxdi_engine *e)
+static json_t *shapes_json(const mxdi_engine *e)
 {
-    json_t *const batch = json_array(), *const shapes = json_object();
-    for (uint32_t k = 0; k < e->options.n_batches; k++)
-        json_array_append_new(batch, json_integer(e->options.batch[k]));
+    json_t *const shapes = json_object();
     for (uint32_t k = 0; k < e->options.n_shapes; k++) {
-        json_t *const dims = json_array();
-        for (int32_t d = 0; d < e->shape[k].rank; d++)
-            json_array_append_new(dims, json_integer(e->shape[k].dim[d]));
-        json_object_set_new(shapes, e->shape[k].name, dims);
+        json_t *const name = mxdi_json_text(e->shape[k].name), *const dims = mxdi_json_integers(e->shape[k].dim, (size_t)e->shape[k].rank);
+        const bool bad = json_object_set_new(shapes, name ? json_string_value(name) : NULL, dims) != 0;
+        json_decref(name);
+        if (bad) {
+            json_decref(shapes);
+            return NULL;
+        }
     }
+    return shapes;
+}
+
+static bool metadata(mxdi_bytes *out, const mxdi_engine *e)
+{
     json_t *const m = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:o, s:b, s:b, s:I, s:o, s:I}", "mixdown", mxd_version(), "model_hash", e->model_hash,
-                                "backend", e->options.backend, "isa", text_or_null(e->options.isa), "device", e->api->describe(e->device),
-                                "threads", (json_int_t)e->options.threads, "batch", batch, "shapes", shapes, "exact", (int)e->options.exact,
-                                "timed", (int)e->options.timed, "workspace", (json_int_t)e->options.workspace_cap, "layers", audit_json(e),
-                                "mismatches", (json_int_t)e->mismatches);
-    char *const text = m ? json_dumps(m, JSON_COMPACT) : NULL;
+                                "backend", e->options.backend, "isa", mxdi_json_text(e->options.isa), "device", e->api->describe(e->device),
+                                "threads", (json_int_t)e->options.threads, "batch", mxdi_json_integers(e->options.batch, e->options.n_batches),
+                                "shapes", shapes_json(e), "exact", (int)e->options.exact, "timed", (int)e->options.timed,
+                                "workspace", (json_int_t)e->options.workspace_cap, "layers", audit_json(e), "mismatches", (json_int_t)e->mismatches);
+    const bool ok = m && mxdi_json_format(out, m);
     json_decref(m);
-    return text;
+    return ok;
 }
 
 /* ---- the file ---- */
@@ -201,14 +204,13 @@ mxdi_hash mxdi_engine_checksum(mxdi_view file)
     return mxdi_hash_bytes(head, sizeof(head));
 }
 
-static bool assemble(mxdi_bytes *file, const struct writer *w, const char *meta)
+static bool assemble(mxdi_bytes *file, const struct writer *w, const mxdi_bytes *meta)
 {
     uint64_t field[14] = { 0 };
-    const size_t meta_bytes = strlen(meta);
     bool ok = mxdi_bytes_append(file, field, MXDI_ENGINE_CHECKSUM) && mxdi_bytes_append(file, field, MXDI_ENGINE_HEADER - MXDI_ENGINE_CHECKSUM);
     field[2] = file->size;
-    field[3] = meta_bytes;
-    ok = ok && mxdi_bytes_append(file, meta, meta_bytes) && mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
+    field[3] = meta->size;
+    ok = ok && mxdi_bytes_append(file, meta->data, meta->size) && mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
     field[4] = file->size;
     field[5] = w->graph.size;
     ok = ok && mxdi_bytes_append(file, w->graph.data, w->graph.size) && mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
@@ -233,9 +235,9 @@ mxd_status mxdi_engine_write(mxdi_bytes *out, const mxdi_engine *e, mxd_error *e
 {
     struct writer w = { .graph = { .alloc = e->alloc }, .alloc = e->alloc };
     put_graph(&w, e->graph);
-    char *const meta = w.nomem ? NULL : metadata(e);
-    const bool ok = meta && !w.nomem && assemble(out, &w, meta);
-    free(meta);
+    mxdi_bytes meta = { .alloc = e->alloc };
+    const bool ok = !w.nomem && metadata(&meta, e) && assemble(out, &w, &meta);
+    mxdi_bytes_free(&meta);
     mxdi_free(w.alloc, w.piece);
     mxdi_bytes_free(&w.graph);
     return ok ? MXD_OK : mxdi_nomem(err);

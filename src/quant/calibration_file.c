@@ -12,24 +12,28 @@
 /* Non-empty bins as [first bin, counts ...]. */
 static json_t *histogram_json(const mxdi_observer *o)
 {
-    json_t *const a = json_array();
+    int64_t counts[MXDI_BINS];
+    size_t n = 0;
     int first = 0, last = MXDI_BINS - 1;
     while (first < MXDI_BINS && !o->bin[first])
         first++;
     while (last > first && !o->bin[last])
         last--;
     for (int k = first; k <= last; k++)
-        json_array_append_new(a, json_integer((json_int_t)o->bin[k]));
-    return json_pack("{s:f, s:i, s:o}", "limit", o->limit, "first", first, "counts", a);
+        counts[n++] = (int64_t)o->bin[k];
+    return json_pack("{s:f, s:i, s:o}", "limit", o->limit, "first", first, "counts", mxdi_json_integers(counts, n));
 }
 
 static json_t *channels_json(const mxdi_tensor_stats *t)
 {
-    json_t *const a = json_array();
+    json_t *const list = json_array();
     for (uint32_t k = 0; k < t->channels; k++)
-        json_array_append_new(a, json_pack("[f, f, f]", (double)t->channel_min[k], (double)t->channel_max[k],
-                                           t->per_channel ? t->channel_sum[k] / (double)t->per_channel : 0.0));
-    return a;
+        if (json_array_append_new(list, json_pack("[f, f, f]", (double)t->channel_min[k], (double)t->channel_max[k],
+                                                  t->per_channel ? t->channel_sum[k] / (double)t->per_channel : 0.0)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
 }
 
 /* {input: [dims]}, -1 for the batch. */
@@ -37,28 +41,38 @@ static json_t *inputs_json(const mxdi_calibration *c)
 {
     json_t *const map = json_object();
     for (uint32_t k = 0; k < c->n_inputs; k++) {
-        json_t *const dims = json_array();
-        for (int32_t d = 0; d < c->input[k].rank; d++)
-            json_array_append_new(dims, json_integer(c->input[k].dim[d]));
-        json_object_set_new(map, c->input[k].name, dims);
+        json_t *const name = mxdi_json_text(c->input[k].name), *const dims = mxdi_json_integers(c->input[k].dim, (size_t)c->input[k].rank);
+        const bool bad = json_object_set_new(map, name ? json_string_value(name) : NULL, dims) != 0;
+        json_decref(name);
+        if (bad) {
+            json_decref(map);
+            return NULL;
+        }
     }
     return map;
+}
+
+static json_t *tensor_json(const mxdi_tensor_stats *t)
+{
+    json_t *const row = json_pack("{s:o, s:f, s:f, s:f, s:f}", "name", mxdi_json_text(t->name), "min", (double)t->min, "max", (double)t->max, "low", (double)t->low,
+                                  "high", (double)t->high);
+    if ((t->observer && json_object_set_new(row, "histogram", histogram_json(t->observer)) != 0) ||
+        (t->channel_min && json_object_set_new(row, "channels", channels_json(t)) != 0)) {
+        json_decref(row);
+        return NULL;
+    }
+    return row;
 }
 
 mxd_status mxdi_calibration_save(const mxdi_calibration *c, const char *path, mxd_error *err)
 {
     json_t *const tensors = json_array();
-    for (uint32_t k = 0; k < c->n_tensors; k++) {
-        const mxdi_tensor_stats *const t = &c->tensor[k];
-        json_t *const row = json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", t->name, "min", (double)t->min, "max", (double)t->max, "low", (double)t->low, "high", (double)t->high);
-        if (row && t->observer)
-            json_object_set_new(row, "histogram", histogram_json(t->observer));
-        if (row && t->channel_min)
-            json_object_set_new(row, "channels", channels_json(t));
-        json_array_append_new(tensors, row);
-    }
-    json_t *const root = json_pack("{s:i, s:s, s:I, s:o, s:o}", "mixdown_calibration", 1, "method", mxdi_method_name(c->method), "samples", (json_int_t)c->samples, "inputs", inputs_json(c), "tensors", tensors);
-    const mxd_status st = root ? mxdi_json_save(root, path, err) : mxdi_nomem(err);
+    bool ok = tensors != NULL;
+    for (uint32_t k = 0; k < c->n_tensors && ok; k++)
+        ok = json_array_append_new(tensors, tensor_json(&c->tensor[k])) == 0;
+    json_t *const root = json_pack("{s:i, s:s, s:I, s:o, s:o}", "mixdown_calibration", 1, "method", mxdi_method_name(c->method), "samples", (json_int_t)c->samples,
+                                   "inputs", inputs_json(c), "tensors", tensors);
+    const mxd_status st = ok && root ? mxdi_json_save(root, path, err) : mxdi_nomem(err);
     json_decref(root);
     return st;
 }

@@ -4,10 +4,9 @@
  */
 #include "quant/quantize.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "base/json.h"
 #include "engine/asked.h"
 #include "onnx/onnx.h"
 #include "passes/passes.h"
@@ -63,15 +62,16 @@ static int32_t needed_opset(const mxdi_graph *g, const mxdi_setting *setting, co
 static mxd_status write_metadata(mxdi_graph *g, const mxdi_quantize_result *r, mxd_error *err)
 {
     json_t *const map = json_object();
+    mxd_status st = map ? MXD_OK : mxdi_nomem(err);
     unsigned w, a;
     for (uint32_t k = 0; k < r->n_layers; k++)
         if (sscanf(r->precision[k], "w%ua%u", &w, &a) == 2 && ((w != 8 && w != 4) || (a != 8 && a != 4)))
-            json_object_set_new(map, r->node[k], json_string(r->precision[k]));
-    mxd_status st = MXD_OK;
-    if (json_object_size(map)) {
-        char *const text = json_dumps(map, JSON_COMPACT | JSON_SORT_KEYS);
-        st = text ? mxdi_graph_set_meta(g, "mixdown.precision", text, err) : mxdi_nomem(err);
-        free(text);
+            st = json_object_set_new(map, r->node[k], json_string(r->precision[k])) == 0 ? st : mxdi_nomem(err);
+    if (st == MXD_OK && json_object_size(map)) {
+        mxdi_bytes text = { .alloc = g->arena.alloc };
+        const bool ok = mxdi_json_format(&text, map) && mxdi_bytes_append(&text, "", 1);
+        st = ok ? mxdi_graph_set_meta(g, "mixdown.precision", (const char *)text.data, err) : mxdi_nomem(err);
+        mxdi_bytes_free(&text);
     }
     json_decref(map);
     return st;

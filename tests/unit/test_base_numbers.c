@@ -177,6 +177,8 @@ static void double_to_half_rounds_once(void **state)
         assert_int_equal(h, 0x3C01u | bit);
         mxdi_store_f64(&h, MXD_F16, 0, sign * (1 + 0x3p-11 - 0x1p-40));
         assert_int_equal(h, 0x3C01u | bit);
+        mxdi_store_f64(&h, MXD_F16, 0, sign * (1 + 0x1p-11 + 0x1p-23 - 0x1p-30));
+        assert_int_equal(h, 0x3C01u | bit);
         mxdi_store_f64(&h, MXD_F16, 0, sign * (1 + 0x1p-11));
         assert_int_equal(h, 0x3C00u | bit);
         mxdi_store_f64(&h, MXD_BF16, 0, sign * (1 + 0x1p-8 + 0x1p-50));

@@ -116,6 +116,7 @@ static void nearest_finds_slips(void **state)
     static const char *const words[] = { "scale", "mean", "std", "labels", "layout", "subset", "skip" };
     enum { N = sizeof(words) / sizeof(words[0]) };
     assert_string_equal(mxdi_nearest("sclae", words, N), "scale");
+    assert_string_equal(mxdi_nearest("scail", words, N), "scale"); /* two slips in five letters */
     assert_string_equal(mxdi_nearest("Scale", words, N), "scale");
     assert_string_equal(mxdi_nearest("label", words, N), "labels");
     assert_string_equal(mxdi_nearest("substt", words, N), "subset");

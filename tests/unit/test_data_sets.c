@@ -360,6 +360,7 @@ static void broken_onnx_sets(void **state)
         ROW("\x08\x01\x08", MXD_E_PARSE, "cut short"),
         ROW("\x08\x01\x08\x02\x10\x01\x4A\x08\0\0\x80\x3F", MXD_E_PARSE, "cut short"),
         ROW("\x08\x01\x08\x02\x10\x01\x4A\x04\0\0\x80\x3F", MXD_E_PARSE, "expected 8 bytes of data, got 4"),
+        ROW("\x08\x01\x10\x01\x4A\x08\0\0\x80\x3F\0\0\0\0", MXD_E_PARSE, "expected 4 bytes of data, got 8"),
         ROW("\x08\x01\x08\x02\x10\x01\x22\x04\0\0\x80\x3F", MXD_E_PARSE, "expected 2 elements, got 1"),
         ROW("\x08\x01\x10\x01\x22\x03\0\0\x80", MXD_E_PARSE, "elements"),
         ROW("\x08\x01\x10\x08\x32\x01\x61", MXD_E_UNSUPPORTED, "element type 8"),
@@ -379,6 +380,9 @@ static void broken_onnx_sets(void **state)
     PROTO(0, 0, "\x08\x01\x10\x01\x4A\x04\0\0\x80\x3F");
     PROTO(1, 0, "\x08\x01\x08\x01\x10\x01\x4A\x04\0\0\x80\x3F");
     refuses("onnx:m", MXD_E_SHAPE, "test_data_set_1/input_0.pb: expected the type and shape");
+    uint8_t many[8 + 16000] = "\x08\x01\x10\x01\x22\x80\x7D"; /* 4000 elements for a shape of one, past any block of memory */
+    write_set(0, 0, many, 7 + 16000);
+    refuses("onnx:m", MXD_E_PARSE, "expected 1 elements, got 4000");
     refuses("onnx:none", MXD_E_IO, "none: expected a folder with test_data_set_0");
 }
 

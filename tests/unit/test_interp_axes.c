@@ -53,6 +53,21 @@ static void positions_of_the_largest(void **state)
     }
 }
 
+static void first_of_equals(void **state)
+{
+    (void)state;
+    static const int64_t kernel[] = { 3 };
+    interp_case *const   c        = case_of("MaxPool");
+    IN(c, F32, DIMS(1, 1, 3), 7, 7, 7);
+    set_ints(c, "kernel_shape", kernel, 1);
+    OUT(c, F32, DIMS(1, 1, 1));
+    OUT(c, S64, DIMS(1, 1, 1));
+    run(c);
+    WANT_OF(c, 0, 7);
+    WANT_OF(c, 1, 0);
+    done(c);
+}
+
 /* Padding is never the largest, and of integers no bit is lost. */
 static void largest_of_integers(void **state)
 {
@@ -66,12 +81,12 @@ static void largest_of_integers(void **state)
     CHECK(c, -128, -100, -100);
     c = case_of("MaxPool");
     IN(c, S64, DIMS(1, 1, 2), 0, 0);
-    ((int64_t *)c->in[0].data)[0] = INT64_MAX;
+    ((int64_t *)c->in[0].data)[0] = ((int64_t)1 << 53) + 1;
     ((int64_t *)c->in[0].data)[1] = 5;
     set_ints(c, "kernel_shape", kernel, 1);
     OUT(c, S64, DIMS(1, 1, 1));
     run(c);
-    assert_true(((int64_t *)c->out[0].data)[0] == INT64_MAX);
+    assert_true(((int64_t *)c->out[0].data)[0] == ((int64_t)1 << 53) + 1);
     done(c);
     c = case_of("MaxPool"); /* the last window of ceil_mode */
     IN(c, U8, DIMS(1, 1, 4), 1, 2, 3, 4);
@@ -310,12 +325,23 @@ static void top_k(void **state)
         }
         done(c);
     }
-    interp_case *const c = case_of("TopK");
+    interp_case *c = case_of("TopK");
+    IN(c, F32, DIMS(6), -1, -3, 0, (double)NAN, 2, -2);
+    IN(c, S64, DIMS(1), 6);
+    OUT(c, F32, DIMS(6));
+    CHECK(c, (double)NAN, 2, 0, -1, -2, -3);
+    c = case_of("TopK");
     IN(c, F32, DIMS(2), 1, 3);
     IN(c, S64, DIMS(1), 3);
     OUT(c, F32, DIMS(3));
     OUT(c, S64, DIMS(3));
     refused(c, MXD_E_RANGE);
+    c = case_of("TopK"); /* scratch stays within its bound */
+    IN_EMPTY(c, F32, DIMS(16384));
+    memset(c->in[0].data, 0, 16384 * sizeof(float));
+    IN(c, S64, DIMS(1), 1);
+    OUT(c, F32, DIMS(1));
+    CHECK(c, 0);
 }
 
 int main(void)
@@ -323,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pools),
         cmocka_unit_test(positions_of_the_largest),
+        cmocka_unit_test(first_of_equals),
         cmocka_unit_test(largest_of_integers),
         cmocka_unit_test(huge_windows_are_cheap),
         cmocka_unit_test(reductions),

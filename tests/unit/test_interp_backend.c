@@ -105,6 +105,7 @@ static void profiles_count_runs_since_the_last(void **state)
     assert_string_equal(steps.step[1].origin[0], "neg");
     assert_string_equal(steps.step[1].computed, "f32");
     assert_int_equal(steps.step[1].bytes, 64);
+    assert_int_equal(e.api->session_run(e.run, &in, 1, &out, 1, NULL, NULL, &e.err), MXD_OK);
     assert_int_equal(e.api->session_profile(e.run, ns, 2, &runs, &e.err), MXD_OK);
     assert_int_equal(runs, 0);
     for (int k = 0; k < 3; k++)

@@ -136,7 +136,9 @@ static void functions_of_two_floats(void **state)
     binary("PRelu", MXD_F32, MXD_F32, -2, 0.5, -1);
     binary("PRelu", MXD_F32, MXD_F32, 2, 0.5, 2);
     binary("Max", MXD_F32, MXD_F32, 1, nan, nan);
+    binary("Max", MXD_F32, MXD_F32, nan, 1, nan);
     binary("Min", MXD_F32, MXD_F32, nan, 1, nan);
+    binary("Min", MXD_F32, MXD_F32, 1, nan, nan);
     binary("Max", MXD_F32, MXD_F32, 1, 2, 2);
     binary("Min", MXD_F32, MXD_F32, 1, 2, 1);
     binary("Sum", MXD_F32, MXD_F32, 1, 2, 3);
@@ -169,6 +171,14 @@ static void functions_of_two_integers(void **state)
     IN(c, S32, DIMS(1), 0);
     OUT(c, S32, DIMS(1));
     refused(c, MXD_E_RANGE);
+    c = case_of("Div"); /* the one quotient that overflows wraps */
+    IN(c, S64, DIMS(1), 0);
+    IN(c, S64, DIMS(1), -1);
+    ((int64_t *)c->in[0].data)[0] = INT64_MIN;
+    OUT(c, S64, DIMS(1));
+    run(c);
+    assert_true(((int64_t *)c->out[0].data)[0] == INT64_MIN);
+    done(c);
     c = case_of("Pow"); /* of two types; the base's counts */
     IN(c, S32, DIMS(2), 2, 3);
     IN(c, F32, DIMS(2), 0.5, 2);
@@ -224,6 +234,12 @@ static void clip(void **state)
     IN(c, S8, SCALAR, 5);
     IN(c, S8, SCALAR, 2);
     OUT(c, S8, DIMS(2));
+    CHECK(c, 2, 2);
+    c = case_of("Clip");
+    IN(c, F32, DIMS(2), -3, 100);
+    IN(c, F32, SCALAR, 5);
+    IN(c, F32, SCALAR, 2);
+    OUT(c, F32, DIMS(2));
     CHECK(c, 2, 2);
     c = case_of("Clip"); /* one end alone */
     IN(c, S32, DIMS(2), -3, 100);

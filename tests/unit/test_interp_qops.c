@@ -268,6 +268,13 @@ static void softmax_along_one_axis(void **state)
     set_int(c, "axis", 0);
     OUT(c, U8, DIMS(2, 2));
     CHECK(c, 85, 51, 171, 205);
+
+    c = case_of("QSoftmax"); /* in steps of the output */
+    IN(c, U8, DIMS(2), 7, 6);
+    softmax_case(c);
+    set_float(c, "y_scale", 0.0638f);
+    OUT(c, U8, DIMS(2));
+    CHECK(c, 10, 5); /* 10.449, 5.22 */
 }
 
 static void softmax_saturates_and_moves_zero(void **state)

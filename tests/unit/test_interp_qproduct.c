@@ -87,8 +87,7 @@ static void integer_bias_is_added_before_the_factor(void **state)
     CHECK(c, 2, 3, 4, 4); /* 2.5 3 3.5 4 */
 }
 
-/* A float bias goes into one fmaf: rounding the product first would give another tie. */
-static void float_bias_is_not_rounded(void **state)
+static void float_bias(void **state)
 {
     (void)state;
     const double       bf = 0.25;
@@ -98,15 +97,44 @@ static void float_bias_is_not_rounded(void **state)
     set_range(c, 0, -128, 127);
     OUT(c, S8, DIMS(1, 1, 1, 3));
     CHECK(c, 0, 2, 0); /* 0.5 1.5 -0.5 */
+}
 
-    /* 1 * (1 + 2^-23) * 3 = 3 + 3 * 2^-23 is no binary32; less 2.5 it is above the tie */
-    const double       half = -2.5, m = 1.0 + 0x1p-23;
-    interp_case *const d    = POINTWISE(S8, 1, 3);
-    in_b_bf(d, NULL, &half);
-    IN(d, F32, DIMS(1), m);
-    set_range(d, 0, -128, 127);
-    OUT(d, S8, DIMS(1, 1, 1, 1));
-    CHECK(d, 1);
+/* One fmaf: rounding the product first would land on the other side of a tie. */
+static void float_bias_and_product_are_rounded_once(void **state)
+{
+    (void)state;
+    float m = 0, bf = 0;
+    int   found = 0;
+    for (int i = 0; i < 4096 && !found; i++)
+        for (int k = 0; k < 64 && !found; k++) {
+            m     = 0.1f + (float)i * 0x1p-18f;
+            bf    = 2.5f - 5.0f * m + (float)(k - 32) * 0x1p-25f;
+            found = rintf(fmaf(5.0f, m, bf)) != rintf(5.0f * m + bf);
+        }
+    assert_true(found);
+    const double       bias = (double)bf;
+    interp_case *const c    = POINTWISE(S8, 1, 5);
+    in_b_bf(c, NULL, &bias);
+    IN(c, F32, DIMS(1), (double)m);
+    set_range(c, 0, -128, 127);
+    OUT(c, S8, DIMS(1, 1, 1, 1));
+    CHECK(c, (double)rintf(fmaf(5.0f, m, bf)));
+}
+
+static void vectors_belong_to_channels(void **state)
+{
+    (void)state;
+    static const int64_t kernel[] = { 1 };
+    interp_case *const   c        = case_of("QConv");
+    IN(c, S8, DIMS(2, 1, 3), 1, 2, 3, 4, 5, 6);
+    IN(c, S8, DIMS(2, 1, 1), 1, 2);
+    IN(c, S32, DIMS(2), 10, 20);
+    IN(c, F32, DIMS(2), 0, 100);
+    IN(c, F32, DIMS(2), 1, 10);
+    set_ints(c, "kernel_shape", kernel, 1);
+    set_range(c, 0, -32768, 32767);
+    OUT(c, S16, DIMS(2, 2, 3));
+    CHECK(c, 11, 12, 13, 320, 340, 360, 14, 15, 16, 380, 400, 420);
 }
 
 static void accumulator_wraps_at_32_bits(void **state)
@@ -272,12 +300,12 @@ static void matmul_of_constants_in_both_orders(void **state)
         case_no_in(c);
         IN(c, F32, DIMS(2), 1, 0.5);
         case_no_in(c);
-        IN(c, S32, DIMS(1), 1);
+        IN(c, S32, DIMS(2), 1, 2);
         set_int(c, "transB", trans);
         set_range(c, 0, -128, 127);
         OUT(c, S8, DIMS(2, 2));
-        /* w - 1: 0 1 2 and 3 4 5; 8 + 1, (26 - 1) / 2; 8 + 1, (17 - 1) / 2 */
-        CHECK(c, 9, 12, 9, 8);
+        /* columns of w 0 1 2 and 2 3 4; 8 + 1, (20 - 1) / 2; 8 + 1, (14 - 1) / 2 */
+        CHECK(c, 9, 10, 9, 6);
     }
 }
 
@@ -353,7 +381,9 @@ int main(void)
         cmocka_unit_test(zero_points_of_input_and_output),
         cmocka_unit_test(zero_point_of_weights_by_channel),
         cmocka_unit_test(integer_bias_is_added_before_the_factor),
-        cmocka_unit_test(float_bias_is_not_rounded),
+        cmocka_unit_test(float_bias),
+        cmocka_unit_test(float_bias_and_product_are_rounded_once),
+        cmocka_unit_test(vectors_belong_to_channels),
         cmocka_unit_test(accumulator_wraps_at_32_bits),
         cmocka_unit_test(output_in_float),
         cmocka_unit_test(nan_is_the_zero_point),

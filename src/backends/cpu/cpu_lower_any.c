@@ -71,12 +71,6 @@ static bool either(int64_t *out, int64_t a, int64_t b)
     return true;
 }
 
-static bool one_of(int64_t *out, int64_t a, int64_t b)
-{
-    *out = !a != !b;
-    return true;
-}
-
 static bool equal(double a, double b)
 {
     return a == b;
@@ -154,7 +148,6 @@ static const struct function {
     { "Max", larger, NULL, 2 },
     { "And", both, NULL, 2 },
     { "Or", either, NULL, 2 },
-    { "Xor", one_of, NULL, 2 },
     { "Equal", is_equal, equal, 2 },
     { "Greater", is_greater, greater, 2 },
     { "GreaterOrEqual", is_greater_equal, greater_equal, 2 },

@@ -96,7 +96,6 @@ static const mxdi_cpu_op ops[] = {
     { "LessOrEqual", "", PLAIN, mxdi_cpu_check_any, mxdi_cpu_lower_any },
     { "And", "", PLAIN, mxdi_cpu_check_any, mxdi_cpu_lower_any },
     { "Or", "", PLAIN, mxdi_cpu_check_any, mxdi_cpu_lower_any },
-    { "Xor", "", PLAIN, mxdi_cpu_check_any, mxdi_cpu_lower_any },
     { "Not", "", PLAIN, mxdi_cpu_check_any, mxdi_cpu_lower_any },
     { "Upsample", "", BLOCKED, mxdi_cpu_check_resize, mxdi_cpu_lower_resize },
 };
