@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * For tests that make files: a folder of its own for each test, which is the working directory while it runs. */
+ * For tests that make files: a folder of its own for each test, which is the working directory
+ * while it runs. */
 #ifndef MXDI_TESTS_TEST_FOLDER_H
 #define MXDI_TESTS_TEST_FOLDER_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Checked allocation. Every block is zeroed and aligned to 64 bytes, a cache line and the widest vector.
+ * Checked allocation. Every block is zeroed and aligned to 64 bytes, a cache line and the widest
+ * vector.
  */
 #include "base/alloc.h"
 

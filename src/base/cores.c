@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How many cores this process may use: its affinity mask, cut by the CPU quota of its control group (versions 1 and 2).
+ * How many cores this process may use: its affinity mask, cut by the CPU quota of its control group
+ * (versions 1 and 2).
  */
 #include <limits.h>
 #include <sched.h>
@@ -18,7 +19,8 @@ static unsigned affinity_cores(void)
         const size_t     bytes = CPU_ALLOC_SIZE((size_t)n);
         if (!set)
             break;
-        const bool     ok    = sched_getaffinity(0, bytes, set) == 0; /* fails while the set is too small */
+        const bool ok =
+            sched_getaffinity(0, bytes, set) == 0; /* fails while the set is too small */
         const unsigned cores = ok ? (unsigned)CPU_COUNT_S(bytes, set) : 0;
         CPU_FREE(set);
         if (cores)
@@ -48,7 +50,8 @@ static unsigned group_quota(const char *dir, bool v2)
     char      text[64], period_text[64];
     long long quota = -1, period = 100000;
     if (v2) {
-        if (!read_setting(text, sizeof(text), dir, "cpu.max") || sscanf(text, "%lld %lld", &quota, &period) != 2)
+        if (!read_setting(text, sizeof(text), dir, "cpu.max") ||
+            sscanf(text, "%lld %lld", &quota, &period) != 2)
             return 0; /* "max 100000": no limit */
     } else {
         if (!read_setting(text, sizeof(text), dir, "cpu.cfs_quota_us") ||
@@ -59,7 +62,8 @@ static unsigned group_quota(const char *dir, bool v2)
     }
     if (quota <= 0 || period <= 0)
         return 0;
-    const long long cores = quota / period; /* a thread more than the quota pays for would be throttled */
+    const long long cores =
+        quota / period; /* a thread more than the quota pays for would be throttled */
     return cores < 1 ? 1 : cores > UINT_MAX ? 0 : (unsigned)cores;
 }
 
@@ -98,7 +102,8 @@ unsigned mxdi_cgroup_quota(const char *proc_cgroup, const char *mount)
     char        line[PATH_MAX];
     unsigned    least = 0;
     FILE *const f     = fopen(proc_cgroup, "re");
-    while (f && fgets(line, sizeof(line), f)) { /* ID:CONTROLLERS:PATH, version 2 with ID 0 and no controllers */
+    while (f && fgets(line, sizeof(line),
+                      f)) { /* ID:CONTROLLERS:PATH, version 2 with ID 0 and no controllers */
         line[strcspn(line, "\n")] = '\0';
         char *const controllers   = strchr(line, ':');
         char *const path          = controllers ? strchr(controllers + 1, ':') : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What this CPU and its operating system can run, from cpuid and xgetbv (Intel SDM vol. 2A; AMD APM vol. 3) or from
- * the kernel's hardware capabilities on Arm; names for it; cache sizes.
+ * What this CPU and its operating system can run, from cpuid and xgetbv (Intel SDM vol. 2A; AMD APM
+ * vol. 3) or from the kernel's hardware capabilities on Arm; names for it; cache sizes.
  */
 #include "base/cpu.h"
 
@@ -48,7 +48,8 @@ struct regs {
 static struct regs cpuid(uint32_t leaf, uint32_t sub)
 {
     struct regs r = { 0, 0, 0, 0 };
-    (void)__get_cpuid_count(leaf, sub, &r.a, &r.b, &r.c, &r.d); /* zeros where the leaf does not exist */
+    (void)__get_cpuid_count(leaf, sub, &r.a, &r.b, &r.c,
+                            &r.d); /* zeros where the leaf does not exist */
     return r;
 }
 
@@ -87,19 +88,22 @@ uint32_t mxdi_cpu_isa(void)
     isa |= MXDI_ISA_AVX2;
     if (has(l71.a, 4))
         isa |= MXDI_ISA_AVXVNNI;
-    if (!zmm || !has(l7.b, 16) || !has(l7.b, 17) || !has(l7.b, 30) || !has(l7.b, 31)) /* F, DQ, BW, VL */
+    if (!zmm || !has(l7.b, 16) || !has(l7.b, 17) || !has(l7.b, 30) ||
+        !has(l7.b, 31)) /* F, DQ, BW, VL */
         return isa;
     isa |= MXDI_ISA_AVX512;
     if (has(l7.c, 11))
         isa |= MXDI_ISA_AVX512VNNI;
     if (has(l71.a, 5))
         isa |= MXDI_ISA_AVX512BF16;
-    if (tiles && has(l7.d, 24) && has(l7.d, 25) && has(l7.d, 22) && may_use_tiles()) /* TILE, INT8, BF16 */
+    if (tiles && has(l7.d, 24) && has(l7.d, 25) && has(l7.d, 22) &&
+        may_use_tiles()) /* TILE, INT8, BF16 */
         isa |= MXDI_ISA_AMX;
     return isa;
 }
 
-/* "AMD EPYC, family 26 model 2": virtual machines hide the number behind the name, and timings depend on it. */
+/* "AMD EPYC, family 26 model 2": virtual machines hide the number behind the name, and timings
+ * depend on it. */
 static void describe(char *out, size_t size)
 {
     char brand[49] = "x86-64";
@@ -123,7 +127,11 @@ static void describe(char *out, size_t size)
 
 uint32_t mxdi_cpu_isa(void)
 {
-    enum { CAP_ASIMD = 1 << 1, CAP_ASIMDDP = 1 << 20, CAP2_I8MM = 1 << 13 }; /* Linux uapi/asm/hwcap.h */
+    enum {
+        CAP_ASIMD   = 1 << 1,
+        CAP_ASIMDDP = 1 << 20,
+        CAP2_I8MM   = 1 << 13
+    }; /* Linux uapi/asm/hwcap.h */
     const unsigned long cap = getauxval(AT_HWCAP), cap2 = getauxval(AT_HWCAP2);
     uint32_t            isa = 0;
     if (!(cap & CAP_ASIMD))
@@ -166,7 +174,7 @@ static void describe(char *out, size_t size)
 
 mxd_status mxdi_isa_cap(uint32_t *out, const char *name, mxd_error *err)
 {
-    const uint32_t here = mxdi_cpu_isa();
+    const uint32_t here    = mxdi_cpu_isa();
     uint32_t       allowed = 0;
     const char    *names[N_ROWS];
     for (size_t i = 0; i < N_ROWS; i++) {
@@ -175,16 +183,18 @@ mxd_status mxdi_isa_cap(uint32_t *out, const char *name, mxd_error *err)
         if (strcmp(name, rows[i].name) != 0)
             continue;
         if (rows[i].flag & ~here)
-            return mxdi_fail(err, MXD_E_UNSUPPORTED, "isa: expected at most %s, got %s: this CPU lacks it",
+            return mxdi_fail(err, MXD_E_UNSUPPORTED,
+                             "isa: expected at most %s, got %s: this CPU lacks it",
                              mxdi_isa_name(here), name);
         *out = allowed & here;
         return MXD_OK;
     }
     const char *const near = mxdi_nearest(name, names, N_ROWS);
-    return mxdi_fail(err, MXD_E_USAGE,
-                     "isa: expected scalar, avx2, avxvnni, avx512, avx512vnni, avx512bf16, amx, neon, dotprod or i8mm, "
-                     "got '%s'%s%s%s",
-                     name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return mxdi_fail(
+        err, MXD_E_USAGE,
+        "isa: expected scalar, avx2, avxvnni, avx512, avx512vnni, avx512bf16, amx, neon, dotprod or i8mm, "
+        "got '%s'%s%s%s",
+        name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 const char *mxdi_isa_name(uint32_t isa)

@@ -204,8 +204,9 @@ static int64_t truncate_f64(double v)
     return v <= -0x1p63 ? INT64_MIN : (int64_t)v;
 }
 
-/* v as a float that, rounded again to 16 bits or fewer, gives v rounded once: an inexact result gets an odd last bit
- * (Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums", section 3). */
+/* v as a float that, rounded again to 16 bits or fewer, gives v rounded once: an inexact result
+ * gets an odd last bit (Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums",
+ * section 3). */
 static float round_to_odd(double v)
 {
     const float nearest = (float)v;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Error text: always one line of valid UTF-8, whatever names out of a hostile file are formatted into it, so that it
- * can be printed and put into JSON as it is.
+ * Error text: always one line of valid UTF-8, whatever names out of a hostile file are formatted
+ * into it, so that it can be printed and put into JSON as it is.
  */
 #include "base/error.h"
 
@@ -22,7 +22,8 @@ const char *mxd_status_text(mxd_status status)
     return "unknown status";
 }
 
-/* Length of the UTF-8 sequence at s (shortest form, no surrogates, RFC 3629), or 0 when it is none. */
+/* Length of the UTF-8 sequence at s (shortest form, no surrogates, RFC 3629), or 0 when it is none.
+ */
 static size_t utf8_length(const unsigned char *s)
 {
     const unsigned char c = s[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading files: mapping them, and what else is asked about paths. Writing is in file_out.c, decompression in
- * file_codec.c.
+ * Reading files: mapping them, and what else is asked about paths. Writing is in file_out.c,
+ * decompression in file_codec.c.
  */
 #include "base/file.h"
 
@@ -18,14 +18,18 @@
 
 static const char *kind_of(mode_t mode)
 {
-    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
+    return S_ISDIR(mode)    ? "a folder"
+           : S_ISFIFO(mode) ? "a pipe"
+           : S_ISSOCK(mode) ? "a socket"
+                            : "a device";
 }
 
 mxd_status mxdi_file_map(mxdi_file *out, const char *path, mxd_error *err)
 {
     struct stat info;
     *out         = (mxdi_file)MXDI_FILE_INIT;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hang us */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC |
+                                  O_NONBLOCK); /* a pipe without a writer must not hang us */
     if (fd < 0)
         return mxdi_fail_errno(err, path, "cannot be opened");
     mxd_status st = MXD_OK;

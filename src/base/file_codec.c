@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading a whole file, decompressing .gz and .xz on the way, without ever holding more than the caller allows.
+ * Reading a whole file, decompressing .gz and .xz on the way, without ever holding more than the
+ * caller allows.
  */
 #include <lzma.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "base/file.h"
 
 enum { PIECE = 1 << 16 };
-static const uint64_t XZ_MEMORY = 256u << 20; /* of the decoder: its largest presets ask for 65 MiB */
+static const uint64_t XZ_MEMORY = 256u
+                                  << 20; /* of the decoder: its largest presets ask for 65 MiB */
 
 /* Both libraries allocate through the caller's allocator. */
 static void *zlib_alloc(void *user, unsigned count, unsigned size)
@@ -34,7 +36,8 @@ static void xz_free(void *user, void *p)
 }
 
 /* Append a piece of output; false when that exceeds max_bytes or memory, told in err. */
-static mxd_status take(mxdi_bytes *out, const void *piece, size_t n, size_t max_bytes, mxd_error *err)
+static mxd_status take(mxdi_bytes *out, const void *piece, size_t n, size_t max_bytes,
+                       mxd_error *err)
 {
     if (n > max_bytes - out->size)
         return mxdi_fail(err, MXD_E_RANGE, "expected at most %zu bytes, got more", max_bytes);
@@ -44,7 +47,9 @@ static mxd_status take(mxdi_bytes *out, const void *piece, size_t n, size_t max_
 static mxd_status gunzip(mxdi_bytes *out, mxdi_view in, size_t max_bytes, mxd_error *err)
 {
     uint8_t  piece[PIECE];
-    z_stream z  = { .zalloc = zlib_alloc, .zfree = zlib_free, .opaque = (void *)(uintptr_t)out->alloc };
+    z_stream z  = { .zalloc = zlib_alloc,
+                    .zfree  = zlib_free,
+                    .opaque = (void *)(uintptr_t)out->alloc };
     size_t   at = 0;
     int      ok = inflateInit2(&z, 15 + 16); /* gzip only */
     if (ok != Z_OK)
@@ -68,7 +73,8 @@ static mxd_status gunzip(mxdi_bytes *out, mxdi_view in, size_t max_bytes, mxd_er
         ended = ok == Z_STREAM_END;
         if (ended)
             (void)inflateReset(&z);
-        else if (ok == Z_BUF_ERROR || (ok == Z_OK && z.avail_out && z.avail_in == 0 && at == in.size))
+        else if (ok == Z_BUF_ERROR ||
+                 (ok == Z_OK && z.avail_out && z.avail_in == 0 && at == in.size))
             st = mxdi_fail(err, MXD_E_PARSE, "gzip data: cut short");
         else if (ok == Z_MEM_ERROR)
             st = mxdi_nomem(err);
@@ -100,7 +106,8 @@ static mxd_status unxz(mxdi_bytes *out, mxdi_view in, size_t max_bytes, mxd_erro
             continue;
         st = ok == LZMA_MEM_ERROR || ok == LZMA_MEMLIMIT_ERROR
                  ? mxdi_nomem(err)
-                 : mxdi_fail(err, MXD_E_PARSE, "xz data: %s", ok == LZMA_BUF_ERROR ? "cut short" : "broken");
+                 : mxdi_fail(err, MXD_E_PARSE, "xz data: %s",
+                             ok == LZMA_BUF_ERROR ? "cut short" : "broken");
     }
     lzma_end(&z);
     return st;
@@ -117,9 +124,10 @@ mxd_status mxdi_file_read(mxdi_bytes *out, const char *path, size_t max_bytes, m
     mxdi_file file = MXDI_FILE_INIT;
     MXD_TRY(mxdi_file_map(&file, path, err));
     out->size     = 0;
-    mxd_status st = ends_with(path, ".gz")   ? gunzip(out, file.bytes, max_bytes, err)
-                    : ends_with(path, ".xz") ? unxz(out, file.bytes, max_bytes, err)
-                                             : take(out, file.bytes.data, file.bytes.size, max_bytes, err);
+    mxd_status st = ends_with(path, ".gz") ? gunzip(out, file.bytes, max_bytes, err)
+                    : ends_with(path, ".xz")
+                        ? unxz(out, file.bytes, max_bytes, err)
+                        : take(out, file.bytes.data, file.bytes.size, max_bytes, err);
     mxdi_file_unmap(&file);
     if (st != MXD_OK)
         mxdi_bytes_free(out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing files as a whole: to a temporary name beside the target, renamed when everything is on disk. An existing
- * target that is no regular file (/dev/stdout, a pipe) is written directly.
+ * Writing files as a whole: to a temporary name beside the target, renamed when everything is on
+ * disk. An existing target that is no regular file (/dev/stdout, a pipe) is written directly.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +22,9 @@ enum { BUFFER = 1 << 16, MAX_PATH = PATH_MAX, MAX_LIVE = 64 };
 struct mxdi_out_file {
     const mxd_allocator *alloc;
     int                  fd;
-    int                  failure;          /* the errno of the first write that failed: commit fails too */
-    int                  slot;             /* of live[], or -1 */
-    bool                 direct;           /* no temporary file */
+    int                  failure; /* the errno of the first write that failed: commit fails too */
+    int                  slot;    /* of live[], or -1 */
+    bool                 direct;  /* no temporary file */
     char                 name[MAX_PATH];   /* as the user gave it: for messages */
     char                 target[MAX_PATH]; /* with symbolic links followed: they stay links */
     char                 temp[MAX_PATH];
@@ -32,9 +32,10 @@ struct mxdi_out_file {
     uint8_t              buffer[BUFFER];
 };
 
-/* The library's only mutable static: temporary files that exist now, so that a signal handler (which gets no argument)
- * can remove them. A slot goes FREE -> TAKEN -> LIVE -> TAKEN -> FREE; its path is read only while LIVE. Writes beyond
- * MAX_LIVE at once work, but a signal leaves their temporary file. */
+/* The library's only mutable static: temporary files that exist now, so that a signal handler
+ * (which gets no argument) can remove them. A slot goes FREE -> TAKEN -> LIVE -> TAKEN -> FREE; its
+ * path is read only while LIVE. Writes beyond MAX_LIVE at once work, but a signal leaves their
+ * temporary file. */
 enum { FREE, TAKEN, LIVE };
 static struct live_slot {
     atomic_int state;
@@ -77,10 +78,11 @@ static int open_temp(mxdi_out_file *f, mode_t mode)
     uint64_t tag = (uint64_t)now.tv_nsec ^ (uint64_t)getpid() << 32 ^ (uint64_t)(uintptr_t)f;
     for (int attempt = 0; attempt < 100; attempt++) {
         tag          = tag * 6364136223846793005u + 1442695040888963407u;
-        const int n  = snprintf(f->temp, sizeof(f->temp), "%.*s.%s.%06x", (int)(base - f->target), f->target, base,
-                                (unsigned)(tag >> 40));
-        const int fd = n > 0 && n < (int)sizeof(f->temp) ? open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-                                                         : (errno = ENAMETOOLONG, -1);
+        const int n  = snprintf(f->temp, sizeof(f->temp), "%.*s.%s.%06x", (int)(base - f->target),
+                                f->target, base, (unsigned)(tag >> 40));
+        const int fd = n > 0 && n < (int)sizeof(f->temp)
+                           ? open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+                           : (errno = ENAMETOOLONG, -1);
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
@@ -104,14 +106,17 @@ static mxd_status open_target(mxdi_out_file *f, mxd_error *err)
             memcpy(f->target, f->name, sizeof(f->target));
         f->fd = open_temp(f, 0666);
         if (f->fd >= 0 && exists)
-            (void)fchmod(f->fd, info.st_mode & 07777); /* the new file keeps the old one's permissions, where it may */
+            (void)fchmod(
+                f->fd, info.st_mode &
+                           07777); /* the new file keeps the old one's permissions, where it may */
         if (f->fd >= 0)
             f->slot = live_add(f->temp);
     }
     return f->fd >= 0 ? MXD_OK : mxdi_fail_errno(err, f->name, "cannot be written");
 }
 
-mxd_status mxdi_out_open(mxdi_out_file **out, const char *path, const mxd_allocator *alloc, mxd_error *err)
+mxd_status mxdi_out_open(mxdi_out_file **out, const char *path, const mxd_allocator *alloc,
+                         mxd_error *err)
 {
     *out           = NULL;
     const size_t n = strlen(path);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Small floats by integer arithmetic on their bits: exact, and independent of the CPU's rounding mode and flags.
- * Formats: binary16 (IEEE 754), bfloat16 (the upper half of binary32), E4M3FN (OCP 8-bit floating point, 2023: no
- * infinity, 0x7F and 0xFF are NaN, largest finite 448).
+ * Small floats by integer arithmetic on their bits: exact, and independent of the CPU's rounding
+ * mode and flags. Formats: binary16 (IEEE 754), bfloat16 (the upper half of binary32), E4M3FN (OCP
+ * 8-bit floating point, 2023: no infinity, 0x7F and 0xFF are NaN, largest finite 448).
  */
 #include "base/half.h"
 
@@ -30,8 +30,9 @@ static uint32_t shift_round(uint32_t value, unsigned shift)
     return (value + half - 1 + odd) >> shift;
 }
 
-/* The magnitude `mag` (binary32 bits without sign, finite) in a format of `mantissa` bits whose least normal exponent
- * is `min_exp`: its bits without sign, as if the exponent had no upper end. */
+/* The magnitude `mag` (binary32 bits without sign, finite) in a format of `mantissa` bits whose
+ * least normal exponent is `min_exp`: its bits without sign, as if the exponent had no upper end.
+ */
 static uint32_t narrow(uint32_t mag, unsigned mantissa, int min_exp)
 {
     const int      exp      = (int)(mag >> 23) - 127;
@@ -39,9 +40,11 @@ static uint32_t narrow(uint32_t mag, unsigned mantissa, int min_exp)
     const uint32_t fraction = mag & 0x7FFFFFu;
     if (exp >= min_exp) {
         const uint32_t biased = (uint32_t)(exp - min_exp + 1) << 23;
-        return shift_round(biased | fraction, dropped); /* a carry moves into the exponent, as it should */
+        return shift_round(biased | fraction,
+                           dropped); /* a carry moves into the exponent, as it should */
     }
-    const unsigned shift = dropped + (unsigned)(min_exp - exp); /* subnormal: the leading one becomes a digit */
+    const unsigned shift =
+        dropped + (unsigned)(min_exp - exp); /* subnormal: the leading one becomes a digit */
     return shift > 24 ? 0 : shift_round(0x800000u | fraction, shift);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fingerprints by xxhash. The text is the canonical form (most significant digit first), as `xxhsum -H2` prints it.
+ * Fingerprints by xxhash. The text is the canonical form (most significant digit first), as `xxhsum
+ * -H2` prints it.
  */
 #include "base/hash.h"
 

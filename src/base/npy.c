@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * NumPy's .npy files (numpy.lib.format, versions 1.0 to 3.0). The header is a Python dictionary literal; just the
- * three keys that the format defines are understood.
+ * NumPy's .npy files (numpy.lib.format, versions 1.0 to 3.0). The header is a Python dictionary
+ * literal; just the three keys that the format defines are understood.
  */
 #include "base/npy.h"
 
@@ -19,8 +19,8 @@ static const struct code {
     char      text[3];
     mxd_dtype dtype;
 } codes[] = {
-    { "f4", MXD_F32 }, { "f8", MXD_F64 }, { "f2", MXD_F16 }, { "i1", MXD_S8 },  { "u1", MXD_U8 },  { "i2", MXD_S16 },
-    { "u2", MXD_U16 }, { "i4", MXD_S32 }, { "i8", MXD_S64 }, { "b1", MXD_BOOL },
+    { "f4", MXD_F32 }, { "f8", MXD_F64 }, { "f2", MXD_F16 }, { "i1", MXD_S8 },  { "u1", MXD_U8 },
+    { "i2", MXD_S16 }, { "u2", MXD_U16 }, { "i4", MXD_S32 }, { "i8", MXD_S64 }, { "b1", MXD_BOOL },
 };
 
 /* What is left of the header. */
@@ -69,7 +69,8 @@ static mxd_status take_shape(struct cursor *c, mxd_tensor *out, mxd_error *err)
     while (!take(c, ")")) {
         int64_t n = 0;
         if (out->rank == MXD_MAX_RANK)
-            return mxdi_fail(err, MXD_E_UNSUPPORTED, "npy header: shape: expected at most %d dimensions", MXD_MAX_RANK);
+            return mxdi_fail(err, MXD_E_UNSUPPORTED,
+                             "npy header: shape: expected at most %d dimensions", MXD_MAX_RANK);
         skip_space(c);
         if (c->at == c->end || !isdigit((unsigned char)*c->at))
             return mxdi_fail(err, MXD_E_PARSE, "npy header: shape: expected a count");
@@ -88,15 +89,18 @@ static mxd_status take_descr(struct cursor *c, mxd_tensor *out, mxd_error *err)
 {
     char text[16];
     if (!take_string(c, text, sizeof(text)))
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "npy header: descr: expected a plain element type");
+        return mxdi_fail(err, MXD_E_UNSUPPORTED,
+                         "npy header: descr: expected a plain element type");
     if (text[0] == '<' || text[0] == '|' || text[0] == '=')
         for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
             if (strcmp(text + 1, codes[i].text) == 0) {
                 out->dtype = codes[i].dtype;
                 return MXD_OK;
             }
-    return mxdi_fail(err, MXD_E_UNSUPPORTED,
-                     "npy header: descr: expected little-endian f2 f4 f8 i1 i2 i4 i8 u1 u2 or b1, got '%s'", text);
+    return mxdi_fail(
+        err, MXD_E_UNSUPPORTED,
+        "npy header: descr: expected little-endian f2 f4 f8 i1 i2 i4 i8 u1 u2 or b1, got '%s'",
+        text);
 }
 
 static mxd_status parse_header(struct cursor c, mxd_tensor *out, mxd_error *err)
@@ -117,10 +121,12 @@ static mxd_status parse_header(struct cursor c, mxd_tensor *out, mxd_error *err)
         } else if (strcmp(key, "fortran_order") == 0) {
             fortran = take(&c, "True");
             if (!fortran && !take(&c, "False"))
-                return mxdi_fail(err, MXD_E_PARSE, "npy header: fortran_order: expected True or False");
+                return mxdi_fail(err, MXD_E_PARSE,
+                                 "npy header: fortran_order: expected True or False");
             have_order = true;
         } else {
-            return mxdi_fail(err, MXD_E_PARSE, "npy header: expected descr, fortran_order and shape, got '%s'", key);
+            return mxdi_fail(err, MXD_E_PARSE,
+                             "npy header: expected descr, fortran_order and shape, got '%s'", key);
         }
         if (!take(&c, ",") && (skip_space(&c), c.at == c.end || *c.at != '}'))
             return mxdi_fail(err, MXD_E_PARSE, "npy header: expected ',' or '}'");
@@ -128,8 +134,9 @@ static mxd_status parse_header(struct cursor c, mxd_tensor *out, mxd_error *err)
     if (!have_descr || !have_order || !have_shape)
         return mxdi_fail(err, MXD_E_PARSE, "npy header: expected descr, fortran_order and shape");
     if (fortran && out->rank > 1)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED,
-                         "npy header: expected C order, got Fortran order; save numpy.ascontiguousarray(x)");
+        return mxdi_fail(
+            err, MXD_E_UNSUPPORTED,
+            "npy header: expected C order, got Fortran order; save numpy.ascontiguousarray(x)");
     return MXD_OK;
 }
 
@@ -140,11 +147,14 @@ mxd_status mxdi_npy_parse(mxd_tensor *out, mxdi_view file, mxd_error *err)
     if (file.size < 10 || memcmp(p, MAGIC, 6) != 0)
         return mxdi_fail(err, MXD_E_PARSE, "npy header: expected NumPy's .npy format");
     if (p[6] < 1 || p[6] > 3 || (p[6] > 1 && file.size < 12))
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "npy header: expected version 1 to 3, got %d.%d", p[6], p[7]);
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "npy header: expected version 1 to 3, got %d.%d",
+                         p[6], p[7]);
     const size_t start  = p[6] == 1 ? 10 : 12;
-    const size_t length = (size_t)p[8] | (size_t)p[9] << 8 | (p[6] == 1 ? 0 : (size_t)p[10] << 16 | (size_t)p[11] << 24);
+    const size_t length = (size_t)p[8] | (size_t)p[9] << 8 |
+                          (p[6] == 1 ? 0 : (size_t)p[10] << 16 | (size_t)p[11] << 24);
     if (length > file.size - start)
-        return mxdi_fail(err, MXD_E_PARSE, "npy header: expected %zu bytes, got %zu", length, file.size - start);
+        return mxdi_fail(err, MXD_E_PARSE, "npy header: expected %zu bytes, got %zu", length,
+                         file.size - start);
     const char *const text = (const char *)p + start;
     MXD_TRY(parse_header((struct cursor){ text, text + length }, &t, err));
     size_t bytes;
@@ -152,7 +162,8 @@ mxd_status mxdi_npy_parse(mxd_tensor *out, mxdi_view file, mxd_error *err)
         return mxdi_fail(err, MXD_E_RANGE, "npy header: shape: too large");
     const size_t held = file.size - start - length;
     if (bytes > held)
-        return mxdi_fail(err, MXD_E_PARSE, "npy data: expected %zu bytes, got %zu: cut short", bytes, held);
+        return mxdi_fail(err, MXD_E_PARSE, "npy data: expected %zu bytes, got %zu: cut short",
+                         bytes, held);
     t.data = (void *)(uintptr_t)(p + start + length);
     *out   = t;
     return MXD_OK;
@@ -161,20 +172,23 @@ mxd_status mxdi_npy_parse(mxd_tensor *out, mxdi_view file, mxd_error *err)
 /* The type a tensor is written as. */
 static mxd_dtype written_as(mxd_dtype d)
 {
-    return d == MXD_S4 ? MXD_S8 : d == MXD_U4 ? MXD_U8 : d == MXD_BF16 || d == MXD_F8E4M3 ? MXD_F32 : d;
+    return d == MXD_S4                        ? MXD_S8
+           : d == MXD_U4                      ? MXD_U8
+           : d == MXD_BF16 || d == MXD_F8E4M3 ? MXD_F32
+                                              : d;
 }
 
 static bool format_header(mxdi_bytes *out, const mxd_tensor *t, const char *code)
 {
     mxdi_bytes text = { .alloc = out->alloc };
-    bool       ok   = mxdi_bytes_printf(&text, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
-                                        code[1] == '1' ? '|' : '<', code);
+    bool       ok = mxdi_bytes_printf(&text, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+                                code[1] == '1' ? '|' : '<', code);
     for (int32_t i = 0; ok && i < t->rank; i++)
         ok = mxdi_bytes_printf(&text, i ? ", %lld" : "%lld", (long long)t->dim[i]);
     ok = ok && mxdi_bytes_printf(&text, t->rank == 1 ? ",), }" : "), }");
     while (ok && (10 + text.size + 1) % 64) /* data starts at a multiple of 64, as NumPy has it */
         ok = mxdi_bytes_append(&text, " ", 1);
-    ok = ok && mxdi_bytes_append(&text, "\n", 1);
+    ok                    = ok && mxdi_bytes_append(&text, "\n", 1);
     const uint8_t head[4] = { 1, 0, (uint8_t)text.size, (uint8_t)(text.size >> 8) };
     ok = ok && mxdi_bytes_append(out, MAGIC, 6) && mxdi_bytes_append(out, head, 4) &&
          mxdi_bytes_append(out, text.data, text.size);
@@ -209,8 +223,8 @@ mxd_status mxdi_npy_format(mxdi_bytes *out, const mxd_tensor *t, mxd_error *err)
     if (!code || !mxdi_tensor_bytes(&bytes, t) || !mxdi_shape_count(&count, t->dim, t->rank))
         return mxdi_fail(err, MXD_E_INVAL, "npy: expected a tensor of known type and size, got %s",
                          mxd_dtype_name(t->dtype));
-    if (format_header(out, t, code) &&
-        (d == t->dtype ? mxdi_bytes_append(out, t->data, bytes) : append_converted(out, t, d, count)))
+    if (format_header(out, t, code) && (d == t->dtype ? mxdi_bytes_append(out, t->data, bytes)
+                                                      : append_converted(out, t, d, count)))
         return MXD_OK;
     out->size = old;
     return mxdi_nomem(err);

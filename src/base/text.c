@@ -61,8 +61,8 @@ static unsigned edit_distance(const char *a, size_t n_a, const char *b, size_t n
         for (size_t j = 1; j <= n_b; j++) {
             const unsigned differs = !same_letter(a[i - 1], b[j - 1]);
             now[j]                 = min3(now[j - 1] + 1, above[j] + 1, above[j - 1] + differs);
-            if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) && same_letter(a[i - 2], b[j - 1]) &&
-                above2[j - 2] + 1 < now[j])
+            if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+                same_letter(a[i - 2], b[j - 1]) && above2[j - 2] + 1 < now[j])
                 now[j] = above2[j - 2] + 1;
         }
     }

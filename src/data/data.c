@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Opening a data set and reading scaled samples of it. Files of any kind were brought into one form before
- * (data_impl.h); order, layout, channel order and scaling are the same for all of them.
+ * Opening a data set and reading scaled samples of it. Files of any kind were brought into one form
+ * before (data_impl.h); order, layout, channel order and scaling are the same for all of them.
  */
 #include "data/data.h"
 
@@ -14,9 +14,9 @@
 #include "data/data_impl.h"
 
 static mxd_status (*const openers[])(mxdi_data *d, mxd_error *err) = {
-    [MXDI_DATA_FASHION] = mxdi_data_open_idx, [MXDI_DATA_IDX] = mxdi_data_open_idx,
+    [MXDI_DATA_FASHION] = mxdi_data_open_idx,     [MXDI_DATA_IDX] = mxdi_data_open_idx,
     [MXDI_DATA_CIFAR10] = mxdi_data_open_cifar10, [MXDI_DATA_NPY] = mxdi_data_open_npy,
-    [MXDI_DATA_NPZ] = mxdi_data_open_npz, [MXDI_DATA_IMAGES] = mxdi_data_open_images,
+    [MXDI_DATA_NPZ] = mxdi_data_open_npz,         [MXDI_DATA_IMAGES] = mxdi_data_open_images,
     [MXDI_DATA_ONNX] = mxdi_data_open_onnx,
 };
 _Static_assert(sizeof(openers) / sizeof(openers[0]) == MXDI_DATA_KINDS, "every kind opens");
@@ -39,21 +39,25 @@ static mxd_status shape_field(const mxdi_data *d, mxdi_data_input *in, mxd_error
     }
     if (s->n_shape && !d->picture) { /* what a picture has was compared when it was sized */
         const bool fits = mxdi_shape_count(&stored, in->dim, in->rank) &&
-                          mxdi_shape_count(&wanted, s->shape, (int32_t)s->n_shape) && stored == wanted;
+                          mxdi_shape_count(&wanted, s->shape, (int32_t)s->n_shape) &&
+                          stored == wanted;
         if (!fits)
-            return mxdi_fail(err, MXD_E_SHAPE, "shape: expected %lld elements per sample, as in the file", (long long)stored);
+            return mxdi_fail(err, MXD_E_SHAPE,
+                             "shape: expected %lld elements per sample, as in the file",
+                             (long long)stored);
         in->rank = (int32_t)s->n_shape;
         memcpy(in->dim, s->shape, sizeof(in->dim));
     }
     return MXD_OK;
 }
 
-static mxd_status check_numbers(const char *key, const mxdi_numbers *v, int64_t channels, mxd_error *err)
+static mxd_status check_numbers(const char *key, const mxdi_numbers *v, int64_t channels,
+                                mxd_error *err)
 {
     if (v->n == 1 || v->n == channels)
         return MXD_OK;
-    return mxdi_fail(err, MXD_E_USAGE, "%s: expected 1 or %lld numbers, one per channel, got %u", key, (long long)channels,
-                     v->n);
+    return mxdi_fail(err, MXD_E_USAGE, "%s: expected 1 or %lld numbers, one per channel, got %u",
+                     key, (long long)channels, v->n);
 }
 
 static int64_t channels_of(const mxdi_data_input *in)
@@ -71,11 +75,15 @@ static mxd_status finish_field(mxdi_data *d, mxdi_data_field *f, mxd_error *err)
         MXD_TRY(check_numbers("mean", &d->spec.mean, channels_of(in), err));
         MXD_TRY(check_numbers("std", &d->spec.std, channels_of(in), err));
         if (d->spec.bgr && channels_of(in) != 3)
-            return mxdi_fail(err, MXD_E_USAGE, "channels: expected 3 channels, got %lld", (long long)channels_of(in));
+            return mxdi_fail(err, MXD_E_USAGE, "channels: expected 3 channels, got %lld",
+                             (long long)channels_of(in));
     }
-    if (!mxdi_shape_count(&in->elements, in->dim, in->rank) || !mxdi_dtype_bytes(&in->bytes, in->dtype, in->elements))
+    if (!mxdi_shape_count(&in->elements, in->dim, in->rank) ||
+        !mxdi_dtype_bytes(&in->bytes, in->dtype, in->elements))
         return mxdi_fail(err, MXD_E_RANGE, "a sample is too large");
-    return in->elements ? MXD_OK : mxdi_fail(err, MXD_E_SHAPE, "expected samples with elements, got empty ones");
+    return in->elements
+               ? MXD_OK
+               : mxdi_fail(err, MXD_E_SHAPE, "expected samples with elements, got empty ones");
 }
 
 /* shuffle, then skip, then subset: so a subset of a shuffled set is a sample of all of it. */
@@ -85,7 +93,8 @@ static mxd_status choose_samples(mxdi_data *d, mxd_error *err)
     if (d->stored == 0)
         return mxdi_fail(err, MXD_E_INVAL, "expected samples, got none");
     if (s->skip >= d->stored)
-        return mxdi_fail(err, MXD_E_RANGE, "skip: expected less than the %lld samples there are, got %lld",
+        return mxdi_fail(err, MXD_E_RANGE,
+                         "skip: expected less than the %lld samples there are, got %lld",
                          (long long)d->stored, (long long)s->skip);
     int64_t *const all = MXDI_NEW(&d->arena, int64_t, (size_t)d->stored);
     if (!all)
@@ -111,7 +120,8 @@ static mxd_status choose_samples(mxdi_data *d, mxd_error *err)
     return MXD_OK;
 }
 
-mxd_status mxdi_data_open(mxdi_data **out, const char *spec, const mxd_allocator *alloc, mxd_error *err)
+mxd_status mxdi_data_open(mxdi_data **out, const char *spec, const mxd_allocator *alloc,
+                          mxd_error *err)
 {
     *out               = NULL;
     mxdi_data *const d = MXDI_ALLOC(alloc, mxdi_data, 1);
@@ -157,7 +167,8 @@ const int64_t *mxdi_data_labels(const mxdi_data *d)
 }
 
 /* One channel: n elements, `step` apart, as float. */
-static void load_channel(float *out, const uint8_t *raw, mxd_dtype dtype, int64_t first, int64_t step, int64_t n)
+static void load_channel(float *out, const uint8_t *raw, mxd_dtype dtype, int64_t first,
+                         int64_t step, int64_t n)
 {
     if (dtype == MXD_U8) {
         for (int64_t i = 0; i < n; i++)
@@ -205,8 +216,8 @@ static const uint8_t *stored_sample(const mxdi_data_field *f, int64_t at)
 }
 
 /* `index` NULL: first, first+1 ... */
-static mxd_status read_samples(const mxdi_data *d, uint32_t input, const int64_t *index, int64_t first, int64_t count,
-                               uint8_t *out, mxd_error *err)
+static mxd_status read_samples(const mxdi_data *d, uint32_t input, const int64_t *index,
+                               int64_t first, int64_t count, uint8_t *out, mxd_error *err)
 {
     const mxdi_data_field *const f       = &d->field[input];
     uint8_t                     *scratch = NULL;
@@ -224,7 +235,8 @@ static mxd_status read_samples(const mxdi_data *d, uint32_t input, const int64_t
     return st;
 }
 
-mxd_status mxdi_data_read(const mxdi_data *d, uint32_t input, int64_t first, int64_t count, void *out, mxd_error *err)
+mxd_status mxdi_data_read(const mxdi_data *d, uint32_t input, int64_t first, int64_t count,
+                          void *out, mxd_error *err)
 {
     if (input >= d->n_fields || first < 0 || count < 0 || first > d->samples - count)
         return mxdi_fail(err, MXD_E_RANGE, "data: expected samples in 0..%lld, got %lld from %lld",
@@ -232,13 +244,14 @@ mxd_status mxdi_data_read(const mxdi_data *d, uint32_t input, int64_t first, int
     return read_samples(d, input, NULL, first, count, out, err);
 }
 
-mxd_status mxdi_data_gather(const mxdi_data *d, uint32_t input, const int64_t *index, int64_t count, void *out,
-                            mxd_error *err)
+mxd_status mxdi_data_gather(const mxdi_data *d, uint32_t input, const int64_t *index, int64_t count,
+                            void *out, mxd_error *err)
 {
     bool inside = input < d->n_fields && count >= 0;
     for (int64_t i = 0; inside && i < count; i++)
         inside = index[i] >= 0 && index[i] < d->samples;
     if (!inside)
-        return mxdi_fail(err, MXD_E_RANGE, "data: expected samples in 0..%lld", (long long)d->samples - 1);
+        return mxdi_fail(err, MXD_E_RANGE, "data: expected samples in 0..%lld",
+                         (long long)d->samples - 1);
     return read_samples(d, input, index, 0, count, out, err);
 }

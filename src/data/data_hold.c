@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a data set owns: its files, mapped or in memory, and the fields and labels made from arrays in them.
+ * What a data set owns: its files, mapped or in memory, and the fields and labels made from arrays
+ * in them.
  */
 #include <string.h>
 
@@ -79,18 +80,20 @@ mxd_status mxdi_data_make_fields(mxdi_data *d, uint32_t n, uint32_t n_segments, 
     return MXD_OK;
 }
 
-mxd_status mxdi_data_field_from(mxdi_data *d, uint32_t i, const char *name, const mxd_tensor *t, const char *place,
-                                mxd_error *err)
+mxd_status mxdi_data_field_from(mxdi_data *d, uint32_t i, const char *name, const mxd_tensor *t,
+                                const char *place, mxd_error *err)
 {
     mxdi_data_field *const f = &d->field[i];
     int64_t                elements;
     size_t                 bytes;
     if (t->rank < 1)
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: expected an array with the batch first, got a scalar", place);
+        return mxdi_fail(err, MXD_E_SHAPE,
+                         "%s: expected an array with the batch first, got a scalar", place);
     if (mxd_dtype_bits(t->dtype) < 8)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s: expected elements of whole bytes, got %s", place,
-                         mxd_dtype_name(t->dtype));
-    if (!mxdi_shape_count(&elements, t->dim + 1, t->rank - 1) || !mxdi_dtype_bytes(&bytes, t->dtype, elements))
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s: expected elements of whole bytes, got %s",
+                         place, mxd_dtype_name(t->dtype));
+    if (!mxdi_shape_count(&elements, t->dim + 1, t->rank - 1) ||
+        !mxdi_dtype_bytes(&bytes, t->dtype, elements))
         return mxdi_fail(err, MXD_E_RANGE, "%s: a sample is too large", place);
     f->as.name = name;
     f->as.rank = t->rank - 1;
@@ -99,20 +102,23 @@ mxd_status mxdi_data_field_from(mxdi_data *d, uint32_t i, const char *name, cons
     f->segment[0] = (mxdi_data_segment){ t->data, bytes, t->dim[0] };
     f->n_segments = 1;
     if (i > 0 && t->dim[0] != d->stored)
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: expected %lld samples as in the first input, got %lld", place,
+        return mxdi_fail(err, MXD_E_SHAPE,
+                         "%s: expected %lld samples as in the first input, got %lld", place,
                          (long long)d->stored, (long long)t->dim[0]);
     d->stored = t->dim[0];
     return MXD_OK;
 }
 
-mxd_status mxdi_data_labels_from(mxdi_data *d, const mxd_tensor *t, const char *place, mxd_error *err)
+mxd_status mxdi_data_labels_from(mxdi_data *d, const mxd_tensor *t, const char *place,
+                                 mxd_error *err)
 {
     int64_t n;
     if (mxdi_dtype_is_float(t->dtype))
-        return mxdi_fail(err, MXD_E_DTYPE, "%s: labels: expected integers, got %s", place, mxd_dtype_name(t->dtype));
+        return mxdi_fail(err, MXD_E_DTYPE, "%s: labels: expected integers, got %s", place,
+                         mxd_dtype_name(t->dtype));
     if (!mxdi_shape_count(&n, t->dim, t->rank) || n != d->stored || t->rank < 1 || t->dim[0] != n)
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: labels: expected %lld, one per sample, got %lld", place,
-                         (long long)d->stored, (long long)(t->rank ? t->dim[0] : 1));
+        return mxdi_fail(err, MXD_E_SHAPE, "%s: labels: expected %lld, one per sample, got %lld",
+                         place, (long long)d->stored, (long long)(t->rank ? t->dim[0] : 1));
     d->all_labels = MXDI_NEW(&d->arena, int64_t, (size_t)n);
     if (!d->all_labels)
         return mxdi_nomem(err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the files of src/data share: the parsed specification, and the form into which each kind of file is brought. */
+ * What the files of src/data share: the parsed specification, and the form into which each kind of
+ * file is brought. */
 #ifndef MXDI_DATA_DATA_IMPL_H
 #define MXDI_DATA_DATA_IMPL_H
 
@@ -8,13 +9,23 @@
 #include "data/data.h"
 
 typedef enum mxdi_data_kind {
-    MXDI_DATA_FASHION, MXDI_DATA_IDX, MXDI_DATA_CIFAR10, MXDI_DATA_NPY, MXDI_DATA_NPZ, MXDI_DATA_IMAGES, MXDI_DATA_ONNX,
+    MXDI_DATA_FASHION,
+    MXDI_DATA_IDX,
+    MXDI_DATA_CIFAR10,
+    MXDI_DATA_NPY,
+    MXDI_DATA_NPZ,
+    MXDI_DATA_IMAGES,
+    MXDI_DATA_ONNX,
     MXDI_DATA_KINDS
 } mxdi_data_kind;
 
-typedef struct mxdi_numbers { const float *at; uint32_t n; } mxdi_numbers;
+typedef struct mxdi_numbers {
+    const float *at;
+    uint32_t     n;
+} mxdi_numbers;
 
-/* A specification, checked as far as that goes without files. Strings and arrays live in the arena it was parsed into. */
+/* A specification, checked as far as that goes without files. Strings and arrays live in the arena
+ * it was parsed into. */
 typedef struct mxdi_data_spec {
     mxdi_data_kind     kind;
     const char       **file;
@@ -31,10 +42,12 @@ typedef struct mxdi_data_spec {
     uint32_t           n_shape, n_resize, n_crop; /* 0: not given */
 } mxdi_data_spec;
 
-mxd_status mxdi_data_spec_parse(mxdi_data_spec *out, const char *text, mxdi_arena *arena, mxd_error *err);
-/* One key with its values (lists are split already). Adds to err what is wrong; MXD_E_NOMEM at once. */
-mxd_status mxdi_data_spec_set(mxdi_data_spec *s, const char *key, const char *const *value, uint32_t n, uint32_t *seen,
-                              mxdi_arena *arena, mxd_error *err);
+mxd_status mxdi_data_spec_parse(mxdi_data_spec *out, const char *text, mxdi_arena *arena,
+                                mxd_error *err);
+/* One key with its values (lists are split already). Adds to err what is wrong; MXD_E_NOMEM at
+ * once. */
+mxd_status mxdi_data_spec_set(mxdi_data_spec *s, const char *key, const char *const *value,
+                              uint32_t n, uint32_t *seen, mxdi_arena *arena, mxd_error *err);
 /* Whether `key` takes a list, and so is split at ':'. */
 bool        mxdi_data_key_is_list(const char *key);
 const char *mxdi_data_kind_name(mxdi_data_kind kind);
@@ -52,9 +65,9 @@ typedef struct mxdi_data_segment {
 
 /* One input as it lies in the files. */
 typedef struct mxdi_data_field {
-    mxdi_data_input    as;     /* what is delivered; the kinds fill name, rank and dim as stored */
+    mxdi_data_input    as; /* what is delivered; the kinds fill name, rank and dim as stored */
     mxd_dtype          stored;
-    bool               keep;   /* integers that are not scaled */
+    bool               keep; /* integers that are not scaled */
     mxdi_data_segment *segment;
     uint32_t           n_segments;
 } mxdi_data_field;
@@ -91,20 +104,23 @@ mxd_status mxdi_data_adopt(mxdi_data *d, mxdi_bytes *bytes, mxd_error *err);
 /* n fields, each with room for n_segments. */
 mxd_status mxdi_data_make_fields(mxdi_data *d, uint32_t n, uint32_t n_segments, mxd_error *err);
 /* An array with the batch first becomes field i, in one segment. `place` names it in messages. */
-mxd_status mxdi_data_field_from(mxdi_data *d, uint32_t i, const char *name, const mxd_tensor *t, const char *place,
-                                mxd_error *err);
+mxd_status mxdi_data_field_from(mxdi_data *d, uint32_t i, const char *name, const mxd_tensor *t,
+                                const char *place, mxd_error *err);
 /* Integers, one per sample, become all_labels. */
-mxd_status mxdi_data_labels_from(mxdi_data *d, const mxd_tensor *t, const char *place, mxd_error *err);
+mxd_status mxdi_data_labels_from(mxdi_data *d, const mxd_tensor *t, const char *place,
+                                 mxd_error *err);
 
 /* A JPEG or PNG in memory as (H, W, 3) bytes; free `pixels` with mxdi_free(alloc, ...). */
 typedef struct mxdi_picture {
     uint8_t *pixels;
     int64_t  h, w;
 } mxdi_picture;
-mxd_status mxdi_picture_decode(mxdi_picture *out, mxdi_view file, const mxd_allocator *alloc, mxd_error *err);
+mxd_status mxdi_picture_decode(mxdi_picture *out, mxdi_view file, const mxd_allocator *alloc,
+                               mxd_error *err);
 mxd_status mxdi_picture_size(mxdi_picture *out, mxdi_view file, mxd_error *err); /* h and w only */
 /* Bilinear, smoothing where it shrinks. Replaces p's pixels. */
-mxd_status mxdi_picture_resize(mxdi_picture *p, int64_t h, int64_t w, const mxd_allocator *alloc, mxd_error *err);
+mxd_status mxdi_picture_resize(mxdi_picture *p, int64_t h, int64_t w, const mxd_allocator *alloc,
+                               mxd_error *err);
 /* Sample `at` of an `images` set as (H, W, C) bytes of the field's size into out. */
 mxd_status mxdi_data_read_picture(const mxdi_data *d, int64_t at, uint8_t *out, mxd_error *err);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The kinds and the keys of a data specification, as tables: what each takes, and how a value gets into the struct.
+ * The kinds and the keys of a data specification, as tables: what each takes, and how a value gets
+ * into the struct.
  */
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,7 @@ enum key_type { NUMBERS, COUNT, SEED, SIZE, SHAPE, PAIRS, TEXT, CHOICE };
 static const struct key_row {
     const char   *name;
     enum key_type type;
-    unsigned      kinds; /* that know it */
+    unsigned      kinds;    /* that know it */
     size_t        at, n_at; /* where the value and, for lists, its length go in the specification */
     const char   *choice[2]; /* of a CHOICE: false, true */
 } keys[] = {
@@ -109,8 +110,8 @@ static bool parse_count(int64_t *out, const char *text, int64_t lo)
     return true;
 }
 
-static mxd_status set_numbers(mxdi_numbers *out, const struct key_row *k, const char *const *value, uint32_t n,
-                              mxdi_arena *arena, mxd_error *err)
+static mxd_status set_numbers(mxdi_numbers *out, const struct key_row *k, const char *const *value,
+                              uint32_t n, mxdi_arena *arena, mxd_error *err)
 {
     float *const numbers = MXDI_NEW(arena, float, n);
     if (!numbers)
@@ -118,7 +119,9 @@ static mxd_status set_numbers(mxdi_numbers *out, const struct key_row *k, const 
     for (uint32_t i = 0; i < n; i++) {
         double v;
         if (!mxdi_parse_number(&v, value[i]))
-            return mxdi_also(err, MXD_E_USAGE, "%s: expected a number or a fraction like 1/255, got '%s'", k->name, value[i]);
+            return mxdi_also(err, MXD_E_USAGE,
+                             "%s: expected a number or a fraction like 1/255, got '%s'", k->name,
+                             value[i]);
         numbers[i] = (float)v;
         if (strcmp(k->name, "std") == 0 && numbers[i] == 0)
             return mxdi_also(err, MXD_E_USAGE, "std: expected no zero, got '%s'", value[i]);
@@ -127,14 +130,16 @@ static mxd_status set_numbers(mxdi_numbers *out, const struct key_row *k, const 
     return MXD_OK;
 }
 
-static mxd_status set_counts(int64_t *out, uint32_t *n_out, const struct key_row *k, const char *const *value, uint32_t n,
-                             uint32_t most, mxd_error *err)
+static mxd_status set_counts(int64_t *out, uint32_t *n_out, const struct key_row *k,
+                             const char *const *value, uint32_t n, uint32_t most, mxd_error *err)
 {
     if (n > most)
-        return mxdi_also(err, MXD_E_USAGE, "%s: expected at most %u numbers, got %u", k->name, most, n);
+        return mxdi_also(err, MXD_E_USAGE, "%s: expected at most %u numbers, got %u", k->name, most,
+                         n);
     for (uint32_t i = 0; i < n; i++)
         if (!parse_count(&out[i], value[i], 1))
-            return mxdi_also(err, MXD_E_USAGE, "%s: expected whole numbers from 1, got '%s'", k->name, value[i]);
+            return mxdi_also(err, MXD_E_USAGE, "%s: expected whole numbers from 1, got '%s'",
+                             k->name, value[i]);
     *n_out = n;
     return MXD_OK;
 }
@@ -144,15 +149,18 @@ static mxd_status set_choice(bool *out, const struct key_row *k, const char *val
     *out = strcmp(value, k->choice[1]) == 0;
     if (*out || strcmp(value, k->choice[0]) == 0)
         return MXD_OK;
-    return mxdi_also(err, MXD_E_USAGE, "%s: expected %s or %s, got '%s'", k->name, k->choice[0], k->choice[1], value);
+    return mxdi_also(err, MXD_E_USAGE, "%s: expected %s or %s, got '%s'", k->name, k->choice[0],
+                     k->choice[1], value);
 }
 
-static mxd_status set_pairs(mxdi_data_spec *s, const struct key_row *k, const char *const *value, uint32_t n,
-                            mxdi_arena *arena, mxd_error *err)
+static mxd_status set_pairs(mxdi_data_spec *s, const struct key_row *k, const char *const *value,
+                            uint32_t n, mxdi_arena *arena, mxd_error *err)
 {
     if (n % 2)
-        return mxdi_also(err, MXD_E_USAGE, "%s: expected pairs NET_INPUT:ARRAY:..., got %u words", k->name, n);
-    const char **const copy = mxdi_arena_memdup(arena, value, n * sizeof(*value), _Alignof(const char *));
+        return mxdi_also(err, MXD_E_USAGE, "%s: expected pairs NET_INPUT:ARRAY:..., got %u words",
+                         k->name, n);
+    const char **const copy =
+        mxdi_arena_memdup(arena, value, n * sizeof(*value), _Alignof(const char *));
     if (!copy)
         return mxdi_nomem(err);
     s->inputs   = copy;
@@ -160,9 +168,10 @@ static mxd_status set_pairs(mxdi_data_spec *s, const struct key_row *k, const ch
     return MXD_OK;
 }
 
-/* The row of a key that this kind knows and that has not been given before; else what is wrong, added to err. */
-static mxd_status check_key(const struct key_row **out, const mxdi_data_spec *s, const char *key, uint32_t *seen,
-                            mxd_error *err)
+/* The row of a key that this kind knows and that has not been given before; else what is wrong,
+ * added to err. */
+static mxd_status check_key(const struct key_row **out, const mxdi_data_spec *s, const char *key,
+                            uint32_t *seen, mxd_error *err)
 {
     const struct key_row *const k = find_key(key);
     if (!k) {
@@ -173,8 +182,10 @@ static mxd_status check_key(const struct key_row **out, const mxdi_data_spec *s,
                 names[n++] = keys[i].name;
         const char *const near = mxdi_nearest(key, names, n);
         if (near)
-            return mxdi_also(err, MXD_E_USAGE, "key '%s' is unknown; did you mean '%s'?", key, near);
-        mxd_status st = mxdi_also(err, MXD_E_USAGE, "key '%s' is unknown; %s takes", key, kinds[s->kind].name);
+            return mxdi_also(err, MXD_E_USAGE, "key '%s' is unknown; did you mean '%s'?", key,
+                             near);
+        mxd_status st =
+            mxdi_also(err, MXD_E_USAGE, "key '%s' is unknown; %s takes", key, kinds[s->kind].name);
         for (size_t i = 0; i < n && err; i++) {
             char *const  end  = err->msg + strlen(err->msg);
             const size_t left = sizeof(err->msg) - strlen(err->msg);
@@ -192,18 +203,19 @@ static mxd_status check_key(const struct key_row **out, const mxdi_data_spec *s,
     return MXD_OK;
 }
 
-mxd_status mxdi_data_spec_set(mxdi_data_spec *s, const char *key, const char *const *value, uint32_t n, uint32_t *seen,
-                              mxdi_arena *arena, mxd_error *err)
+mxd_status mxdi_data_spec_set(mxdi_data_spec *s, const char *key, const char *const *value,
+                              uint32_t n, uint32_t *seen, mxdi_arena *arena, mxd_error *err)
 {
     const struct key_row *k = NULL;
     MXD_TRY(check_key(&k, s, key, seen, err));
-    char *const     base   = (char *)s;
-    void *const     at     = base + k->at;
-    uint32_t *const n_at   = (uint32_t *)(void *)(base + k->n_at);
-    const bool      single = k->type != NUMBERS && k->type != SIZE && k->type != SHAPE && k->type != PAIRS;
+    char *const     base = (char *)s;
+    void *const     at   = base + k->at;
+    uint32_t *const n_at = (uint32_t *)(void *)(base + k->n_at);
+    const bool      single =
+        k->type != NUMBERS && k->type != SIZE && k->type != SHAPE && k->type != PAIRS;
     if (n == 0 || (single && n != 1) || value[0][0] == '\0')
-        return mxdi_also(err, MXD_E_USAGE, "%s: expected %s, got %u", key, single ? "one value" : "values",
-                         n && value[0][0] ? n : 0);
+        return mxdi_also(err, MXD_E_USAGE, "%s: expected %s, got %u", key,
+                         single ? "one value" : "values", n && value[0][0] ? n : 0);
     switch (k->type) {
     case NUMBERS:
         s->scaled = s->scaled || at == &s->scale;

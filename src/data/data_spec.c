@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the text of a data specification to its struct. The text and the JSON form both end in key and list of strings,
- * so a key is understood in one place (data_keys.c).
+ * From the text of a data specification to its struct. The text and the JSON form both end in key
+ * and list of strings, so a key is understood in one place (data_keys.c).
  */
 #include <limits.h>
 #include <stdio.h>
@@ -54,8 +54,8 @@ static mxd_status add_file(mxdi_data_spec *s, const char *file, mxdi_arena *aren
 }
 
 /* key=value of the text form: a list is split at ':'. */
-static mxd_status set_text(mxdi_data_spec *s, const char *key, char *value, uint32_t *seen, mxdi_arena *arena,
-                           mxd_error *err)
+static mxd_status set_text(mxdi_data_spec *s, const char *key, char *value, uint32_t *seen,
+                           mxdi_arena *arena, mxd_error *err)
 {
     uint32_t n = 1;
     if (!mxdi_data_key_is_list(key))
@@ -81,16 +81,19 @@ static mxd_status unknown_kind(const char *text, const char *nearest, mxd_error 
 {
     const char *const dot = strrchr(text, '.');
     if (nearest)
-        return mxdi_fail(err, MXD_E_USAGE, "kind '%.*s' is unknown; did you mean '%s'?", (int)strcspn(text, ":,"), text,
-                         nearest);
+        return mxdi_fail(err, MXD_E_USAGE, "kind '%.*s' is unknown; did you mean '%s'?",
+                         (int)strcspn(text, ":,"), text, nearest);
     if (dot && (strcmp(dot, ".npy") == 0 || strcmp(dot, ".npz") == 0))
-        return mxdi_fail(err, MXD_E_USAGE, "expected KIND:FILE, got '%s'; did you mean '%s:%s'?", text, dot + 1, text);
+        return mxdi_fail(err, MXD_E_USAGE, "expected KIND:FILE, got '%s'; did you mean '%s:%s'?",
+                         text, dot + 1, text);
     if (dot && strcmp(dot, ".json") == 0)
-        return mxdi_fail(err, MXD_E_USAGE, "expected KIND:FILE, got '%s'; did you mean '@%s'?", text, text);
-    return mxdi_fail(err, MXD_E_USAGE,
-                     "expected fashion-mnist, @FILE.json or KIND:FILE with a kind of idx, cifar10, npy, npz, images or "
-                     "onnx, got '%s'",
-                     text);
+        return mxdi_fail(err, MXD_E_USAGE, "expected KIND:FILE, got '%s'; did you mean '@%s'?",
+                         text, text);
+    return mxdi_fail(
+        err, MXD_E_USAGE,
+        "expected fashion-mnist, @FILE.json or KIND:FILE with a kind of idx, cifar10, npy, npz, images or "
+        "onnx, got '%s'",
+        text);
 }
 
 static mxd_status parse_text(mxdi_data_spec *s, const char *text, mxdi_arena *arena, mxd_error *err)
@@ -124,7 +127,8 @@ static mxd_status parse_text(mxdi_data_spec *s, const char *text, mxdi_arena *ar
     return st;
 }
 
-/* A JSON scalar as the text that the text form would have; NULL: neither text nor number, or no memory. */
+/* A JSON scalar as the text that the text form would have; NULL: neither text nor number, or no
+ * memory. */
 static const char *scalar_text(const json_t *v, mxdi_arena *arena)
 {
     if (json_is_string(v))
@@ -135,10 +139,12 @@ static const char *scalar_text(const json_t *v, mxdi_arena *arena)
 }
 
 /* A JSON value as a list of texts; an object gives pairs. */
-static mxd_status value_list(const char ***out, uint32_t *n_out, const char *key, const json_t *v, mxdi_arena *arena,
-                             mxd_error *err)
+static mxd_status value_list(const char ***out, uint32_t *n_out, const char *key, const json_t *v,
+                             mxdi_arena *arena, mxd_error *err)
 {
-    const size_t n = json_is_array(v) ? json_array_size(v) : json_is_object(v) ? 2 * json_object_size(v) : 1;
+    const size_t n = json_is_array(v)    ? json_array_size(v)
+                     : json_is_object(v) ? 2 * json_object_size(v)
+                                         : 1;
     if (n > MAX_LIST)
         return mxdi_also(err, MXD_E_USAGE, "%s: expected at most %d values", key, MAX_LIST);
     const char **const list = MXDI_NEW(arena, const char *, n);
@@ -146,7 +152,8 @@ static mxd_status value_list(const char ***out, uint32_t *n_out, const char *key
         return mxdi_nomem(err);
     size_t i = 0;
     if (json_is_object(v)) {
-        for (void *it = json_object_iter((json_t *)(uintptr_t)v); it; it = json_object_iter_next((json_t *)(uintptr_t)v, it)) {
+        for (void *it = json_object_iter((json_t *)(uintptr_t)v); it;
+             it       = json_object_iter_next((json_t *)(uintptr_t)v, it)) {
             list[i++] = mxdi_arena_strdup(arena, json_object_iter_key(it));
             list[i++] = scalar_text(json_object_iter_value(it), arena);
         }
@@ -156,7 +163,8 @@ static mxd_status value_list(const char ***out, uint32_t *n_out, const char *key
     }
     for (i = 0; i < n; i++)
         if (!list[i])
-            return mxdi_also(err, MXD_E_USAGE, "%s: expected text, numbers, or a list of them", key);
+            return mxdi_also(err, MXD_E_USAGE, "%s: expected text, numbers, or a list of them",
+                             key);
     *out   = list;
     *n_out = (uint32_t)n;
     return MXD_OK;
@@ -166,11 +174,12 @@ static mxd_status value_list(const char ***out, uint32_t *n_out, const char *key
 static const char *beside(const char *json_path, const char *name, mxdi_arena *arena)
 {
     char path[PATH_MAX];
-    return mxdi_path_beside(path, sizeof(path), json_path, name) ? mxdi_arena_strdup(arena, path) : NULL;
+    return mxdi_path_beside(path, sizeof(path), json_path, name) ? mxdi_arena_strdup(arena, path)
+                                                                 : NULL;
 }
 
-static mxd_status set_json(mxdi_data_spec *s, const char *path, const char *key, const json_t *v, uint32_t *seen,
-                           mxdi_arena *arena, mxd_error *err)
+static mxd_status set_json(mxdi_data_spec *s, const char *path, const char *key, const json_t *v,
+                           uint32_t *seen, mxdi_arena *arena, mxd_error *err)
 {
     const char **list = NULL;
     uint32_t     n    = 0;
@@ -203,7 +212,9 @@ static mxd_status parse_json(mxdi_data_spec *s, const char *path, mxdi_arena *ar
     } else {
         json_object_foreach(root, key, value)
         {
-            const mxd_status one = strcmp(key, "kind") == 0 ? MXD_OK : set_json(s, path, key, value, &seen, arena, err);
+            const mxd_status one = strcmp(key, "kind") == 0
+                                       ? MXD_OK
+                                       : set_json(s, path, key, value, &seen, arena, err);
             if (one != MXD_OK)
                 st = one;
             if (one == MXD_E_NOMEM)
@@ -214,18 +225,23 @@ static mxd_status parse_json(mxdi_data_spec *s, const char *path, mxdi_arena *ar
     return mxdi_wrap(err, st, "%s", path);
 }
 
-mxd_status mxdi_data_spec_parse(mxdi_data_spec *out, const char *text, mxdi_arena *arena, mxd_error *err)
+mxd_status mxdi_data_spec_parse(mxdi_data_spec *out, const char *text, mxdi_arena *arena,
+                                mxd_error *err)
 {
     static const float zero = 0, one = 1;
     mxd_error          told = MXD_ERROR_INIT;
-    mxdi_data_spec     s    = { .scale = { &one, 1 }, .mean = { &zero, 1 }, .std = { &one, 1 }, .subset = -1 };
-    mxd_status         st   = text[0] == '@' ? parse_json(&s, text + 1, arena, &told) : parse_text(&s, text, arena, &told);
-    uint32_t           least, most;
-    const char        *what;
+    mxdi_data_spec     s    = {
+               .scale = { &one, 1 }, .mean = { &zero, 1 }, .std = { &one, 1 }, .subset = -1
+    };
+    mxd_status  st = text[0] == '@' ? parse_json(&s, text + 1, arena, &told)
+                                    : parse_text(&s, text, arena, &told);
+    uint32_t    least, most;
+    const char *what;
     if (st == MXD_OK) {
         mxdi_data_kind_files(s.kind, &least, &most, &what);
         if (s.n_files < least || s.n_files > most)
-            st = mxdi_fail(&told, MXD_E_USAGE, "%s: expected %s, got %u files", mxdi_data_kind_name(s.kind), what, s.n_files);
+            st = mxdi_fail(&told, MXD_E_USAGE, "%s: expected %s, got %u files",
+                           mxdi_data_kind_name(s.kind), what, s.n_files);
         else if (s.x && s.n_inputs)
             st = mxdi_fail(&told, MXD_E_USAGE, "expected x or inputs, got both");
     }

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JPEG and PNG files in memory to RGB bytes, by libjpeg and libpng. Their errors come back by longjmp, which is kept
- * inside two functions; damage that they would paper over is an error here. The format is told by the first bytes.
+ * JPEG and PNG files in memory to RGB bytes, by libjpeg and libpng. Their errors come back by
+ * longjmp, which is kept inside two functions; damage that they would paper over is an error here.
+ * The format is told by the first bytes.
  */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 #include <png.h>
 
 #include "base/error.h"
 #include "data/data_impl.h"
 
-static const uint64_t MAX_PIXELS = (uint64_t)1 << 26; /* a small hostile file may declare any size */
+static const uint64_t MAX_PIXELS = (uint64_t)1
+                                   << 26; /* a small hostile file may declare any size */
 
 static mxd_status set_size(mxdi_picture *p, uint64_t h, uint64_t w, mxd_error *err)
 {
     if (h == 0 || w == 0 || h > MAX_PIXELS || w > MAX_PIXELS / h)
         return mxdi_fail(err, MXD_E_RANGE, "expected a picture of 1 to %llu pixels, got %llux%llu",
-                         (unsigned long long)MAX_PIXELS, (unsigned long long)h, (unsigned long long)w);
+                         (unsigned long long)MAX_PIXELS, (unsigned long long)h,
+                         (unsigned long long)w);
     p->h = (int64_t)h;
     p->w = (int64_t)w;
     return MXD_OK;
@@ -53,22 +56,25 @@ static void jpeg_failed(j_common_ptr codec)
 static void jpeg_warned(j_common_ptr codec, int level)
 {
     const int code = codec->err->msg_code;
-    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE))
+    if (level < 0 &&
+        (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE))
         jpeg_failed(codec);
 }
 
 /* With size_only, nothing but the header. */
-static mxd_status decode_jpeg(mxdi_picture *out, mxdi_view file, bool size_only, const mxd_allocator *alloc, mxd_error *err)
+static mxd_status decode_jpeg(mxdi_picture *out, mxdi_view file, bool size_only,
+                              const mxd_allocator *alloc, mxd_error *err)
 {
     struct jpeg         j;
     volatile mxd_status st = MXD_OK;
     memset(&j, 0, sizeof(j));
-    j.codec.err            = jpeg_std_error(&j.errors);
-    j.codec.client_data    = &j;
-    j.errors.error_exit    = jpeg_failed;
-    j.errors.emit_message  = jpeg_warned;
+    j.codec.err           = jpeg_std_error(&j.errors);
+    j.codec.client_data   = &j;
+    j.errors.error_exit   = jpeg_failed;
+    j.errors.emit_message = jpeg_warned;
     if (setjmp(j.back)) {
-        st = mxdi_fail(err, strstr(j.text, "memory") ? MXD_E_NOMEM : MXD_E_PARSE, "JPEG: %s", j.text);
+        st = mxdi_fail(err, strstr(j.text, "memory") ? MXD_E_NOMEM : MXD_E_PARSE, "JPEG: %s",
+                       j.text);
         goto done;
     }
     jpeg_create_decompress(&j.codec);
@@ -76,7 +82,8 @@ static mxd_status decode_jpeg(mxdi_picture *out, mxdi_view file, bool size_only,
     (void)jpeg_read_header(&j.codec, TRUE);
     st = set_size(out, j.codec.image_height, j.codec.image_width, err);
     if (st == MXD_OK && j.codec.num_components != 1 && j.codec.num_components != 3)
-        st = mxdi_fail(err, MXD_E_UNSUPPORTED, "JPEG: expected grey or colour, got %d components", j.codec.num_components);
+        st = mxdi_fail(err, MXD_E_UNSUPPORTED, "JPEG: expected grey or colour, got %d components",
+                       j.codec.num_components);
     if (st != MXD_OK || size_only)
         goto done;
     st = make_pixels(out, alloc, err);
@@ -135,13 +142,14 @@ static void ask_for_rgb(png_structp codec, png_infop info)
     png_read_update_info(codec, info);
 }
 
-static mxd_status decode_png(mxdi_picture *out, mxdi_view file, bool size_only, const mxd_allocator *alloc, mxd_error *err)
+static mxd_status decode_png(mxdi_picture *out, mxdi_view file, bool size_only,
+                             const mxd_allocator *alloc, mxd_error *err)
 {
-    struct png           p     = { file, "" };
-    png_infop            info  = NULL;
-    png_bytep *volatile  rows  = NULL;
-    volatile mxd_status  st    = MXD_OK;
-    png_structp          codec = png_create_read_struct(PNG_LIBPNG_VER_STRING, &p, png_failed, png_warned);
+    struct png p             = { file, "" };
+    png_infop  info          = NULL;
+    png_bytep *volatile rows = NULL;
+    volatile mxd_status st   = MXD_OK;
+    png_structp codec = png_create_read_struct(PNG_LIBPNG_VER_STRING, &p, png_failed, png_warned);
     if (!codec || !(info = png_create_info_struct(codec))) {
         st = mxdi_nomem(err);
         goto done;
@@ -173,7 +181,8 @@ done:
     return st;
 }
 
-static mxd_status decode(mxdi_picture *out, mxdi_view file, bool size_only, const mxd_allocator *alloc, mxd_error *err)
+static mxd_status decode(mxdi_picture *out, mxdi_view file, bool size_only,
+                         const mxd_allocator *alloc, mxd_error *err)
 {
     *out = (mxdi_picture){ NULL, 0, 0 };
     if (file.size >= 3 && memcmp(file.data, "\xFF\xD8\xFF", 3) == 0)
@@ -183,7 +192,8 @@ static mxd_status decode(mxdi_picture *out, mxdi_view file, bool size_only, cons
     return mxdi_fail(err, MXD_E_PARSE, "expected a JPEG or PNG file");
 }
 
-mxd_status mxdi_picture_decode(mxdi_picture *out, mxdi_view file, const mxd_allocator *alloc, mxd_error *err)
+mxd_status mxdi_picture_decode(mxdi_picture *out, mxdi_view file, const mxd_allocator *alloc,
+                               mxd_error *err)
 {
     const mxd_status st = decode(out, file, false, alloc, err);
     if (st != MXD_OK) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bilinear resizing, columns then rows. Where it shrinks, the triangle is widened by the same factor, so that every pixel
- * counts: networks are trained on pictures made that way, and plain bilinear aliases. Pixel centres are at i + 1/2.
+ * Bilinear resizing, columns then rows. Where it shrinks, the triangle is widened by the same
+ * factor, so that every pixel counts: networks are trained on pictures made that way, and plain
+ * bilinear aliases. Pixel centres are at i + 1/2.
  */
 #include <math.h>
 
@@ -62,7 +63,8 @@ static void resize_rows(uint8_t *out, const mxdi_picture *p, const struct tap *t
 }
 
 /* One direction: `to` columns or rows instead of `from`. */
-static mxd_status resize_one(mxdi_picture *p, bool columns, int64_t to, const mxd_allocator *alloc, mxd_error *err)
+static mxd_status resize_one(mxdi_picture *p, bool columns, int64_t to, const mxd_allocator *alloc,
+                             mxd_error *err)
 {
     const int64_t from = columns ? p->w : p->h, most = 2 * (from / to + 1) + 2;
     const int64_t h = columns ? p->h : to, w = columns ? to : p->w;
@@ -85,11 +87,13 @@ static mxd_status resize_one(mxdi_picture *p, bool columns, int64_t to, const mx
     return ok ? MXD_OK : mxdi_nomem(err);
 }
 
-mxd_status mxdi_picture_resize(mxdi_picture *p, int64_t h, int64_t w, const mxd_allocator *alloc, mxd_error *err)
+mxd_status mxdi_picture_resize(mxdi_picture *p, int64_t h, int64_t w, const mxd_allocator *alloc,
+                               mxd_error *err)
 {
     enum { MOST = 1 << 14 };
     if (h < 1 || w < 1 || h > MOST || w > MOST)
-        return mxdi_fail(err, MXD_E_RANGE, "resize: expected 1 to %d pixels, got %lldx%lld", MOST, (long long)h, (long long)w);
+        return mxdi_fail(err, MXD_E_RANGE, "resize: expected 1 to %d pixels, got %lldx%lld", MOST,
+                         (long long)h, (long long)w);
     MXD_TRY(resize_one(p, true, w, alloc, err));
     return resize_one(p, false, h, alloc, err);
 }

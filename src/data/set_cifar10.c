@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CIFAR-10 in its official binary form: records of one label byte and 3 x 32 x 32 planar RGB bytes. Several batches make
- * one set.
+ * CIFAR-10 in its official binary form: records of one label byte and 3 x 32 x 32 planar RGB bytes.
+ * Several batches make one set.
  */
 #include "base/error.h"
 #include "data/data_impl.h"
@@ -13,13 +13,15 @@ static mxd_status open_batch(mxdi_data *d, mxdi_data_segment *out, const char *p
     mxdi_view file;
     MXD_TRY(mxdi_data_hold(d, &file, path, err));
     if (file.size % RECORD)
-        return mxdi_fail(err, MXD_E_PARSE, "%s: expected CIFAR-10 records of %d bytes, got %zu bytes: cut short", path,
-                         RECORD, file.size);
+        return mxdi_fail(err, MXD_E_PARSE,
+                         "%s: expected CIFAR-10 records of %d bytes, got %zu bytes: cut short",
+                         path, RECORD, file.size);
     for (size_t at = 0; at < file.size; at += RECORD)
         if (file.data[at] >= CLASSES)
-            return mxdi_fail(err, MXD_E_PARSE, "%s: record %zu: expected a label below %d, got %d", path, at / RECORD,
-                             CLASSES, file.data[at]);
-    *out = (mxdi_data_segment){ file.size ? file.data + 1 : NULL, RECORD, (int64_t)(file.size / RECORD) };
+            return mxdi_fail(err, MXD_E_PARSE, "%s: record %zu: expected a label below %d, got %d",
+                             path, at / RECORD, CLASSES, file.data[at]);
+    *out = (mxdi_data_segment){ file.size ? file.data + 1 : NULL, RECORD,
+                                (int64_t)(file.size / RECORD) };
     d->stored += out->n;
     return MXD_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * IDX files (LeCun's MNIST format: 0, 0, type, rank, big-endian dimensions, elements) and Fashion-MNIST, which Debian
- * ships as such.
+ * IDX files (LeCun's MNIST format: 0, 0, type, rank, big-endian dimensions, elements) and
+ * Fashion-MNIST, which Debian ships as such.
  */
 #include <string.h>
 
@@ -21,23 +21,29 @@ static mxd_status parse(mxd_tensor *out, mxdi_view file, mxd_error *err)
     mxd_tensor           t = { .rank = 0 };
     const uint8_t *const p = file.data;
     if (file.size < 4 || p[0] || p[1])
-        return mxdi_fail(err, MXD_E_PARSE, "expected an IDX file, which starts with two zero bytes");
+        return mxdi_fail(err, MXD_E_PARSE,
+                         "expected an IDX file, which starts with two zero bytes");
     if (p[2] != 8 && p[2] != 9)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "IDX: expected elements of type 8 (u8) or 9 (s8), got %d", p[2]);
+        return mxdi_fail(err, MXD_E_UNSUPPORTED,
+                         "IDX: expected elements of type 8 (u8) or 9 (s8), got %d", p[2]);
     if (p[3] < 1 || p[3] > MXD_MAX_RANK)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "IDX: expected 1 to %d dimensions, got %d", MXD_MAX_RANK, p[3]);
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "IDX: expected 1 to %d dimensions, got %d",
+                         MXD_MAX_RANK, p[3]);
     t.dtype             = p[2] == 8 ? MXD_U8 : MXD_S8;
     t.rank              = p[3];
     const size_t header = 4 + 4 * (size_t)t.rank;
     if (file.size < header)
-        return mxdi_fail(err, MXD_E_PARSE, "IDX: expected a header of %zu bytes, got %zu: cut short", header, file.size);
+        return mxdi_fail(err, MXD_E_PARSE,
+                         "IDX: expected a header of %zu bytes, got %zu: cut short", header,
+                         file.size);
     for (int32_t i = 0; i < t.rank; i++)
         t.dim[i] = big_endian(p + 4 + 4 * i);
     size_t bytes;
     if (!mxdi_tensor_bytes(&bytes, &t))
         return mxdi_fail(err, MXD_E_RANGE, "IDX: dimensions too large");
     if (bytes > file.size - header)
-        return mxdi_fail(err, MXD_E_PARSE, "IDX: expected %zu bytes of data, got %zu: cut short", bytes, file.size - header);
+        return mxdi_fail(err, MXD_E_PARSE, "IDX: expected %zu bytes of data, got %zu: cut short",
+                         bytes, file.size - header);
     t.data = (void *)(uintptr_t)(p + header);
     *out   = t;
     return MXD_OK;
@@ -62,7 +68,8 @@ static mxd_status use_fashion(mxdi_data *d, mxd_error *err)
     if (strcmp(part, "train") != 0 && strcmp(part, "test") != 0)
         return mxdi_fail(err, MXD_E_USAGE, "fashion-mnist: expected train or test, got '%s'", part);
     if (!mxdi_path_exists(FASHION))
-        return mxdi_fail(err, MXD_E_IO, "%s: no such folder; apt-get install dataset-fashion-mnist", FASHION);
+        return mxdi_fail(err, MXD_E_IO, "%s: no such folder; apt-get install dataset-fashion-mnist",
+                         FASHION);
     s->file = MXDI_NEW(&d->arena, const char *, 2);
     if (!s->file)
         return mxdi_nomem(err);

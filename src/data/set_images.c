@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pictures: a folder (with a subfolder per class, in the order of their names) or a list of files. Names are gathered and
- * the size of a sample is settled when the set is opened; pictures are decoded when they are read.
+ * Pictures: a folder (with a subfolder per class, in the order of their names) or a list of files.
+ * Names are gathered and the size of a sample is settled when the set is opened; pictures are
+ * decoded when they are read.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -46,7 +47,8 @@ static int by_name(const void *a, const void *b)
 static bool is_picture(const char *name)
 {
     const char *const dot = strrchr(name, '.');
-    return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0);
+    return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ||
+                   strcasecmp(dot, ".png") == 0);
 }
 
 static bool is_folder(const char *path)
@@ -56,7 +58,8 @@ static bool is_folder(const char *path)
 }
 
 /* Paths of the pictures, or of the subfolders, directly in `dir`, in the order of their names. */
-static mxd_status list_folder(mxdi_data *d, struct names *out, const char *dir, bool folders, mxd_error *err)
+static mxd_status list_folder(mxdi_data *d, struct names *out, const char *dir, bool folders,
+                              mxd_error *err)
 {
     mxd_status st = MXD_OK;
     DIR *const s  = opendir(dir);
@@ -78,7 +81,8 @@ static mxd_status list_folder(mxdi_data *d, struct names *out, const char *dir, 
     return st;
 }
 
-/* Class numbers of subfolders: their names where all are numbers ("10" is not before "2"), else their places. */
+/* Class numbers of subfolders: their names where all are numbers ("10" is not before "2"), else
+ * their places. */
 static bool names_are_numbers(const struct names *classes)
 {
     for (size_t i = 0; i < classes->n; i++) {
@@ -173,8 +177,9 @@ static mxd_status open_list(mxdi_data *d, struct names *pictures, const char *pa
         MXD_TRY(add_name(d, pictures, mxdi_arena_strdup(&d->arena, full), err));
     }
     if (labelled && labelled != pictures->n)
-        return mxdi_fail(err, MXD_E_PARSE, "%s: expected a label on every line or on none, got %zu on %zu lines", path,
-                         labelled, pictures->n);
+        return mxdi_fail(err, MXD_E_PARSE,
+                         "%s: expected a label on every line or on none, got %zu on %zu lines",
+                         path, labelled, pictures->n);
     d->all_labels = labelled ? labels : NULL;
     return MXD_OK;
 }
@@ -188,7 +193,8 @@ static mxd_status read_labels(mxdi_data *d, const char *path, mxd_error *err)
     MXD_TRY(mxdi_data_hold(d, &file, path, err));
     if (dot && strcmp(dot, ".npy") == 0) {
         const mxd_status st = mxdi_npy_parse(&t, file, err);
-        return st == MXD_OK ? mxdi_data_labels_from(d, &t, path, err) : mxdi_wrap(err, st, "%s", path);
+        return st == MXD_OK ? mxdi_data_labels_from(d, &t, path, err)
+                            : mxdi_wrap(err, st, "%s", path);
     }
     int64_t *const labels = MXDI_NEW(&d->arena, int64_t, (size_t)d->stored);
     int64_t        n      = 0;
@@ -202,14 +208,15 @@ static mxd_status read_labels(mxdi_data *d, const char *path, mxd_error *err)
         if (length == 0)
             continue;
         if (length > 9 || strspn(line, "0123456789") != length)
-            return mxdi_fail(err, MXD_E_PARSE, "%s: line %lld: expected a label, got '%s'", path, (long long)n + 1, line);
+            return mxdi_fail(err, MXD_E_PARSE, "%s: line %lld: expected a label, got '%s'", path,
+                             (long long)n + 1, line);
         if (n < d->stored)
             labels[n] = atoll(line);
         n++;
     }
     if (n != d->stored)
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: labels: expected %lld, one per picture, got %lld", path,
-                         (long long)d->stored, (long long)n);
+        return mxdi_fail(err, MXD_E_SHAPE, "%s: labels: expected %lld, one per picture, got %lld",
+                         path, (long long)d->stored, (long long)n);
     d->all_labels = labels;
     return MXD_OK;
 }
@@ -254,14 +261,16 @@ static mxd_status settle_size(mxdi_data *d, mxd_error *err)
         return mxdi_wrap(err, st, "%s", d->picture[0]);
     resized(s, &p.h, &p.w);
     if (!cropped(s, &p.h, &p.w))
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: crop: expected at most %lldx%lld", d->picture[0], (long long)p.h,
-                         (long long)p.w);
+        return mxdi_fail(err, MXD_E_SHAPE, "%s: crop: expected at most %lldx%lld", d->picture[0],
+                         (long long)p.h, (long long)p.w);
     in->rank   = 3;
     in->dim[0] = p.h;
     in->dim[1] = p.w;
     in->dim[2] = s->n_shape && s->shape[0] == 1 ? 1 : 3;
-    if (s->n_shape && (s->n_shape != 3 || s->shape[0] != in->dim[2] || s->shape[1] != p.h || s->shape[2] != p.w))
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: shape: expected %lld:%lld:%lld, or resize= and crop= that give it",
+    if (s->n_shape &&
+        (s->n_shape != 3 || s->shape[0] != in->dim[2] || s->shape[1] != p.h || s->shape[2] != p.w))
+        return mxdi_fail(err, MXD_E_SHAPE,
+                         "%s: shape: expected %lld:%lld:%lld, or resize= and crop= that give it",
                          d->picture[0], (long long)in->dim[2], (long long)p.h, (long long)p.w);
     return MXD_OK;
 }
@@ -270,9 +279,11 @@ mxd_status mxdi_data_open_images(mxdi_data *d, mxd_error *err)
 {
     const char *const path     = d->spec.file[0];
     struct names      pictures = { NULL, 0, 0 };
-    MXD_TRY(is_folder(path) ? open_folder(d, &pictures, path, err) : open_list(d, &pictures, path, err));
+    MXD_TRY(is_folder(path) ? open_folder(d, &pictures, path, err)
+                            : open_list(d, &pictures, path, err));
     if (pictures.n == 0)
-        return mxdi_fail(err, MXD_E_INVAL, "%s: expected .jpg, .jpeg or .png files, got none", path);
+        return mxdi_fail(err, MXD_E_INVAL, "%s: expected .jpg, .jpeg or .png files, got none",
+                         path);
     d->picture = pictures.at;
     d->stored  = (int64_t)pictures.n;
     if (d->spec.labels)
@@ -282,7 +293,8 @@ mxd_status mxdi_data_open_images(mxdi_data *d, mxd_error *err)
     return settle_size(d, err);
 }
 
-/* The centre of p as (H, W, C) bytes; one channel is ITU-R BT.601 luma, as other tools convert to grey. */
+/* The centre of p as (H, W, C) bytes; one channel is ITU-R BT.601 luma, as other tools convert to
+ * grey. */
 static void copy_centre(uint8_t *out, const mxdi_picture *p, int64_t h, int64_t w, int64_t channels)
 {
     const int64_t top = (p->h - h) / 2, left = (p->w - w) / 2;
@@ -293,7 +305,9 @@ static void copy_centre(uint8_t *out, const mxdi_picture *p, int64_t h, int64_t 
             continue;
         }
         for (int64_t x = 0; x < w; x++)
-            out[y * w + x] = (uint8_t)((19595u * row[3 * x] + 38470u * row[3 * x + 1] + 7471u * row[3 * x + 2] + 32768u) >> 16);
+            out[y * w + x] = (uint8_t)((19595u * row[3 * x] + 38470u * row[3 * x + 1] +
+                                        7471u * row[3 * x + 2] + 32768u) >>
+                                       16);
     }
 }
 
@@ -316,8 +330,10 @@ mxd_status mxdi_data_read_picture(const mxdi_data *d, int64_t at, uint8_t *out, 
         if (cropped(&d->spec, &h, &w) && h == dim[1] && w == dim[2])
             copy_centre(out, &p, h, w, dim[0]);
         else
-            st = mxdi_fail(err, MXD_E_SHAPE, "expected %lldx%lld as the first picture, got %lldx%lld; use resize= and crop=",
-                           (long long)dim[1], (long long)dim[2], (long long)h, (long long)w);
+            st = mxdi_fail(
+                err, MXD_E_SHAPE,
+                "expected %lldx%lld as the first picture, got %lldx%lld; use resize= and crop=",
+                (long long)dim[1], (long long)dim[2], (long long)h, (long long)w);
     }
     mxdi_free(d->alloc, p.pixels);
     return st == MXD_OK ? st : mxdi_wrap(err, st, "data: %s", path);

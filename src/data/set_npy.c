@@ -63,8 +63,8 @@ static mxd_status unpack(mxdi_bytes *out, zip_file_t *entry, mxd_error *err)
 static mxd_status no_such_array(const struct npz *z, const char *name, mxd_error *err)
 {
     const char *const near = mxdi_nearest(name, z->name, z->n);
-    mxd_status        st   = mxdi_fail(err, MXD_E_USAGE, "%s: no array '%s'%s%s%s; there are", z->path, name,
-                                       near ? ", did you mean '" : "", near ? near : "", near ? "'" : "");
+    mxd_status st = mxdi_fail(err, MXD_E_USAGE, "%s: no array '%s'%s%s%s; there are", z->path, name,
+                              near ? ", did you mean '" : "", near ? near : "", near ? "'" : "");
     for (uint32_t i = 0; i < z->n && err; i++) {
         const size_t used = strlen(err->msg), left = sizeof(err->msg) - used;
         if (strlen(z->name[i]) + 2 < left)
@@ -73,7 +73,8 @@ static mxd_status no_such_array(const struct npz *z, const char *name, mxd_error
     return st;
 }
 
-static mxd_status open_entry(mxdi_data *d, const struct npz *z, mxd_tensor *out, const char *name, mxd_error *err)
+static mxd_status open_entry(mxdi_data *d, const struct npz *z, mxd_tensor *out, const char *name,
+                             mxd_error *err)
 {
     mxdi_bytes  bytes = { .alloc = d->alloc };
     char *const file  = mxdi_arena_printf(&d->arena, "%s.npy", name);
@@ -110,7 +111,8 @@ static mxd_status list_names(mxdi_data *d, struct npz *z, mxd_error *err)
 }
 
 /* The input of a set with one: x=, or the only array that is not the labels. */
-static mxd_status single_input(const char **out, const struct npz *z, const mxdi_data_spec *s, mxd_error *err)
+static mxd_status single_input(const char **out, const struct npz *z, const mxdi_data_spec *s,
+                               mxd_error *err)
 {
     const char *only = NULL;
     if ((*out = s->x))
@@ -119,8 +121,10 @@ static mxd_status single_input(const char **out, const struct npz *z, const mxdi
         if (s->labels && strcmp(z->name[i], s->labels) == 0)
             continue;
         if (only)
-            return mxdi_fail(err, MXD_E_USAGE, "%s: expected x=NAME or inputs=..., since there are several arrays: %s, %s",
-                             z->path, only, z->name[i]);
+            return mxdi_fail(
+                err, MXD_E_USAGE,
+                "%s: expected x=NAME or inputs=..., since there are several arrays: %s, %s",
+                z->path, only, z->name[i]);
         only = z->name[i];
     }
     *out = only;
@@ -160,9 +164,11 @@ mxd_status mxdi_data_open_npz(mxdi_data *d, mxd_error *err)
         zip_error_t e;
         zip_error_init_with_code(&e, code);
         const mxd_status st = code == ZIP_ER_MEMORY ? MXD_E_NOMEM
-                              : code == ZIP_ER_NOENT || code == ZIP_ER_OPEN || code == ZIP_ER_READ ? MXD_E_IO
-                                                                                                  : MXD_E_PARSE;
-        mxdi_fail(err, st, "%s: %s", z.path, code == ZIP_ER_NOENT ? "no such file" : zip_error_strerror(&e));
+                              : code == ZIP_ER_NOENT || code == ZIP_ER_OPEN || code == ZIP_ER_READ
+                                  ? MXD_E_IO
+                                  : MXD_E_PARSE;
+        mxdi_fail(err, st, "%s: %s", z.path,
+                  code == ZIP_ER_NOENT ? "no such file" : zip_error_strerror(&e));
         zip_error_fini(&e);
         return st;
     }

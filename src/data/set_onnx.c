@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX test sets: DIR/test_data_set_K/input_I.pb, each a TensorProto. The few fields of that message are read here by
- * hand (protobuf wire format: a varint key of field number and wire type, then the value), so that data sets need
- * nothing of the model importer.
+ * ONNX test sets: DIR/test_data_set_K/input_I.pb, each a TensorProto. The few fields of that
+ * message are read here by hand (protobuf wire format: a varint key of field number and wire type,
+ * then the value), so that data sets need nothing of the model importer.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,8 +15,18 @@
 #include "data/data_impl.h"
 
 /* TensorProto of onnx.proto3. */
-enum field { DIMS = 1, DATA_TYPE = 2, FLOAT_DATA = 4, INT32_DATA = 5, INT64_DATA = 7, NAME = 8, RAW_DATA = 9,
-             DOUBLE_DATA = 10, UINT64_DATA = 11, DATA_LOCATION = 14 };
+enum field {
+    DIMS          = 1,
+    DATA_TYPE     = 2,
+    FLOAT_DATA    = 4,
+    INT32_DATA    = 5,
+    INT64_DATA    = 7,
+    NAME          = 8,
+    RAW_DATA      = 9,
+    DOUBLE_DATA   = 10,
+    UINT64_DATA   = 11,
+    DATA_LOCATION = 14
+};
 enum wire { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
 /* TensorProto.DataType, and the field that holds elements where raw_data does not. */
@@ -24,10 +34,12 @@ static const struct type_row {
     mxd_dtype  dtype;
     enum field field;
 } types[] = {
-    [1] = { MXD_F32, FLOAT_DATA }, [2] = { MXD_U8, INT32_DATA },     [3] = { MXD_S8, INT32_DATA },
-    [4] = { MXD_U16, INT32_DATA }, [5] = { MXD_S16, INT32_DATA },    [6] = { MXD_S32, INT32_DATA },
-    [7] = { MXD_S64, INT64_DATA }, [9] = { MXD_BOOL, INT32_DATA },   [10] = { MXD_F16, INT32_DATA },
-    [11] = { MXD_F64, DOUBLE_DATA }, [16] = { MXD_BF16, INT32_DATA }, [17] = { MXD_F8E4M3, INT32_DATA },
+    [1] = { MXD_F32, FLOAT_DATA },   [2] = { MXD_U8, INT32_DATA },
+    [3] = { MXD_S8, INT32_DATA },    [4] = { MXD_U16, INT32_DATA },
+    [5] = { MXD_S16, INT32_DATA },   [6] = { MXD_S32, INT32_DATA },
+    [7] = { MXD_S64, INT64_DATA },   [9] = { MXD_BOOL, INT32_DATA },
+    [10] = { MXD_F16, INT32_DATA },  [11] = { MXD_F64, DOUBLE_DATA },
+    [16] = { MXD_BF16, INT32_DATA }, [17] = { MXD_F8E4M3, INT32_DATA },
 };
 
 /* One field of a message: its bytes, or its number. */
@@ -130,7 +142,8 @@ static mxd_status scan(struct proto *p, mxdi_view in, mxd_error *err)
             p->has_raw = true;
         }
     }
-    return ok ? MXD_OK : mxdi_fail(err, MXD_E_PARSE, "expected a TensorProto: cut short or not one");
+    return ok ? MXD_OK
+              : mxdi_fail(err, MXD_E_PARSE, "expected a TensorProto: cut short or not one");
 }
 
 /* One element as the wire has it: integers as they are, floats as their bits. */
@@ -169,30 +182,37 @@ static mxd_status parse(struct proto *p, mxdi_view in, mxdi_arena *arena, mxd_er
     size_t bytes;
     MXD_TRY(scan(p, in, err));
     if (p->location)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "expected the data inside the file, got external data");
+        return mxdi_fail(err, MXD_E_UNSUPPORTED,
+                         "expected the data inside the file, got external data");
     if (p->type >= sizeof(types) / sizeof(types[0]) || types[p->type].dtype == MXD_NONE)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "element type %llu is not read", (unsigned long long)p->type);
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "element type %llu is not read",
+                         (unsigned long long)p->type);
     p->t.dtype = types[p->type].dtype;
     if (!mxdi_shape_count(&p->count, p->t.dim, p->t.rank) || !mxdi_tensor_bytes(&bytes, &p->t))
         return mxdi_fail(err, MXD_E_RANGE, "dimensions too large");
     if (p->has_raw) {
         if (p->raw.size != bytes)
-            return mxdi_fail(err, MXD_E_PARSE, "expected %zu bytes of data, got %zu", bytes, p->raw.size);
+            return mxdi_fail(err, MXD_E_PARSE, "expected %zu bytes of data, got %zu", bytes,
+                             p->raw.size);
         p->t.data = (void *)(uintptr_t)p->raw.data;
         return MXD_OK;
     }
-    if ((uint64_t)p->count > in.size) /* an element takes a byte or more: checked before memory is asked for */
-        return mxdi_fail(err, MXD_E_PARSE, "expected %lld elements, got fewer: cut short", (long long)p->count);
+    if ((uint64_t)p->count >
+        in.size) /* an element takes a byte or more: checked before memory is asked for */
+        return mxdi_fail(err, MXD_E_PARSE, "expected %lld elements, got fewer: cut short",
+                         (long long)p->count);
     p->t.data = mxdi_arena_alloc(arena, bytes, 1, 8);
     if (!p->t.data)
         return mxdi_nomem(err);
     if (!gather(p, in, types[p->type].field) || p->filled != p->count)
-        return mxdi_fail(err, MXD_E_PARSE, "expected %lld elements, got %lld", (long long)p->count, (long long)p->filled);
+        return mxdi_fail(err, MXD_E_PARSE, "expected %lld elements, got %lld", (long long)p->count,
+                         (long long)p->filled);
     return MXD_OK;
 }
 
 /* Sample `at` of the sets: field i takes what input_i.pb holds. */
-static mxd_status add_input(mxdi_data *d, uint32_t i, uint32_t set, const char *path, mxd_error *err)
+static mxd_status add_input(mxdi_data *d, uint32_t i, uint32_t set, const char *path,
+                            mxd_error *err)
 {
     mxdi_data_field *const f = &d->field[i];
     struct proto           p = { .type = 0 };
@@ -202,7 +222,9 @@ static mxd_status add_input(mxdi_data *d, uint32_t i, uint32_t set, const char *
     if (st != MXD_OK)
         return mxdi_wrap(err, st, "%s", path);
     if (set == 0) {
-        const char *const name = p.name.size ? mxdi_arena_strndup(&d->arena, (const char *)p.name.data, p.name.size) : NULL;
+        const char *const name =
+            p.name.size ? mxdi_arena_strndup(&d->arena, (const char *)p.name.data, p.name.size)
+                        : NULL;
         if (p.name.size && !name)
             return mxdi_nomem(err);
         MXD_TRY(mxdi_data_field_from(d, i, name, &p.t, path, err));
@@ -214,7 +236,8 @@ static mxd_status add_input(mxdi_data *d, uint32_t i, uint32_t set, const char *
         same = p.t.dim[k + 1] == f->as.dim[k];
     const int64_t n = p.t.rank ? p.t.dim[0] : 1;
     if (!same || (i && n != d->field[0].segment[set].n))
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: expected the type and shape of test_data_set_0's", path);
+        return mxdi_fail(err, MXD_E_SHAPE, "%s: expected the type and shape of test_data_set_0's",
+                         path);
     f->segment[f->n_segments++] = (mxdi_data_segment){ p.t.data, f->segment[0].stride, n };
     return MXD_OK;
 }
@@ -235,7 +258,8 @@ mxd_status mxdi_data_open_onnx(mxdi_data *d, mxd_error *err)
     while (exists(path, sizeof(path), dir, 0, n_inputs))
         n_inputs++;
     if (n_sets == 0)
-        return mxdi_fail(err, MXD_E_IO, "%s: expected a folder with test_data_set_0/input_0.pb", dir);
+        return mxdi_fail(err, MXD_E_IO, "%s: expected a folder with test_data_set_0/input_0.pb",
+                         dir);
     MXD_TRY(mxdi_data_make_fields(d, n_inputs, n_sets, err));
     for (uint32_t set = 0; set < n_sets; set++)
         for (uint32_t i = 0; i < n_inputs; i++) {

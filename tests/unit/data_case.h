@@ -40,7 +40,8 @@ static inline void write_text(const char *path, const char *text)
     write_bytes(path, text, strlen(text));
 }
 
-/* Opens the set and reads its first sample into out, refusing allocation 1, then 2 ... until one run gets through. */
+/* Opens the set and reads its first sample into out, refusing allocation 1, then 2 ... until one
+ * run gets through. */
 static inline void refuse_each_allocation(const char *spec, void *out)
 {
     mxd_status st = MXD_E_NOMEM;

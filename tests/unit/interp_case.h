@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One node for the reference executor, in few lines: numbers in, numbers expected. All tensors lie in blocks of exactly
- * their size, and scratch is bounded by what mxdi_interp_scratch promises, so that a sanitizer sees every step aside.
+ * One node for the reference executor, in few lines: numbers in, numbers expected. All tensors lie
+ * in blocks of exactly their size, and scratch is bounded by what mxdi_interp_scratch promises, so
+ * that a sanitizer sees every step aside.
  */
 #ifndef TESTS_UNIT_INTERP_CASE_H
 #define TESTS_UNIT_INTERP_CASE_H
@@ -35,8 +36,9 @@ typedef struct interp_case {
     mxd_error   err;
 } interp_case;
 
-#define DIMS(...) \
-    ((const int64_t[]){ __VA_ARGS__ }), (int32_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
+#define DIMS(...)                       \
+    ((const int64_t[]){ __VA_ARGS__ }), \
+        (int32_t)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t))
 #define SCALAR NULL, 0
 #define NUMBERS(...) \
     ((const double[]){ __VA_ARGS__ }), (int64_t)(sizeof((double[]){ __VA_ARGS__ }) / sizeof(double))
@@ -80,8 +82,8 @@ static inline void case_fill(mxd_tensor *t, const double *v, int64_t n)
         mxdi_store_f64(t->data, t->dtype, i, v[i]);
 }
 
-static inline void case_in(interp_case *c, mxd_dtype dtype, const int64_t *dim, int32_t rank, const double *v,
-                           int64_t n)
+static inline void case_in(interp_case *c, mxd_dtype dtype, const int64_t *dim, int32_t rank,
+                           const double *v, int64_t n)
 {
     const uint32_t k = c->node.n_in++;
     assert_true(k < CASE_IN);
@@ -92,7 +94,7 @@ static inline void case_in(interp_case *c, mxd_dtype dtype, const int64_t *dim, 
         case_fill(&c->in[k], v, n);
 }
 /* The next input: type without MXD_, dims, all elements. */
-#define IN(c, type, dims, ...) case_in(c, MXD_##type, dims, NUMBERS(__VA_ARGS__))
+#define IN(c, type, dims, ...)  case_in(c, MXD_##type, dims, NUMBERS(__VA_ARGS__))
 #define IN_EMPTY(c, type, dims) case_in(c, MXD_##type, dims, NULL, 0)
 
 static inline void case_no_in(interp_case *c)
@@ -101,10 +103,12 @@ static inline void case_no_in(interp_case *c)
 }
 
 /* The last input stands for reals. */
-static inline void case_qparams(interp_case *c, const float *scale, const int32_t *zero, uint32_t n, int32_t axis,
-                                int32_t block)
+static inline void case_qparams(interp_case *c, const float *scale, const int32_t *zero, uint32_t n,
+                                int32_t axis, int32_t block)
 {
-    c->q = (mxd_qparams){ .scale = scale, .zero_point = zero, .n = n, .axis = axis, .block = block, .q_max = 255 };
+    c->q = (mxd_qparams){
+        .scale = scale, .zero_point = zero, .n = n, .axis = axis, .block = block, .q_max = 255
+    };
     c->value[c->node.n_in - 1].q = &c->q;
 }
 
@@ -165,11 +169,11 @@ static inline void set_floats(interp_case *c, const char *name, const float *v, 
     a->n              = n;
 }
 
-static inline mxd_tensor *set_tensor(interp_case *c, const char *name, mxd_dtype dtype, const int64_t *dim,
-                                     int32_t rank)
+static inline mxd_tensor *set_tensor(interp_case *c, const char *name, mxd_dtype dtype,
+                                     const int64_t *dim, int32_t rank)
 {
-    mxd_tensor *const t                     = &c->tensor[c->n_tensor++];
-    *t                                      = case_tensor(dtype, dim, rank);
+    mxd_tensor *const t                         = &c->tensor[c->n_tensor++];
+    *t                                          = case_tensor(dtype, dim, rank);
     case_attr(c, name, MXD_ATTR_TENSOR)->tensor = t;
     return t;
 }
@@ -236,7 +240,8 @@ static inline void refused(interp_case *c, mxd_status status)
 }
 
 /* Output k has these elements: |got - want| <= tolerance * (1 + |want|); 0: equal, NaN to NaN. */
-static inline void expect(const interp_case *c, uint32_t k, const double *want, int64_t n, double tolerance)
+static inline void expect(const interp_case *c, uint32_t k, const double *want, int64_t n,
+                          double tolerance)
 {
     const mxd_tensor *const t = &c->out[k];
     int64_t                 count;
@@ -246,21 +251,22 @@ static inline void expect(const interp_case *c, uint32_t k, const double *want, 
         const double got  = mxdi_load_f64(t->data, t->dtype, i);
         const bool   same = got == want[i] || (isnan(got) && isnan(want[i]));
         if (!same && !(fabs(got - want[i]) <= tolerance * (1 + fabs(want[i]))))
-            fail_msg("%s: element %lld: expected %.9g, got %.9g", c->node.op, (long long)i, want[i], got);
+            fail_msg("%s: element %lld: expected %.9g, got %.9g", c->node.op, (long long)i, want[i],
+                     got);
     }
 }
 #define WANT_OF(c, k, ...) expect(c, k, NUMBERS(__VA_ARGS__), 0)
 /* Runs, compares output 0, ends the case. */
-#define CHECK(c, ...)          \
-    do {                       \
-        run(c);                \
+#define CHECK(c, ...)               \
+    do {                            \
+        run(c);                     \
         WANT_OF(c, 0, __VA_ARGS__); \
-        done(c);               \
+        done(c);                    \
     } while (0)
-#define CHECK_NEAR(c, tolerance, ...)                 \
-    do {                                              \
-        run(c);                                       \
+#define CHECK_NEAR(c, tolerance, ...)                  \
+    do {                                               \
+        run(c);                                        \
         expect(c, 0, NUMBERS(__VA_ARGS__), tolerance); \
-        done(c);                                      \
+        done(c);                                       \
     } while (0)
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * base: mapping, decompressing, and writing files as a whole. Every test works in a folder of its own.
+ * base: mapping, decompressing, and writing files as a whole. Every test works in a folder of its
+ * own.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -99,12 +100,15 @@ static void compressed_files_read_whole(void **state)
     assert_memory_equal(b.data, data, N);
     assert_memory_equal(b.data + N, "tail", 4);
     mxdi_bytes_free(&b);
-    assert_int_equal(mxdi_file_read(&b, "x.gz", N + 3, &err), MXD_E_RANGE); /* one byte too many: a bomb is refused */
+    assert_int_equal(mxdi_file_read(&b, "x.gz", N + 3, &err),
+                     MXD_E_RANGE); /* one byte too many: a bomb is refused */
     assert_non_null(strstr(err.msg, "x.gz: expected at most"));
     assert_null(b.data);
 
     size_t n = 0;
-    assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, data, N, packed, &n, sizeof(packed)), LZMA_OK);
+    assert_int_equal(
+        lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, data, N, packed, &n, sizeof(packed)),
+        LZMA_OK);
     assert_int_equal(mxdi_file_write("x.xz", packed, n, &err), MXD_OK);
     assert_int_equal(mxdi_file_read(&b, "x.xz", N, &err), MXD_OK);
     assert_int_equal(b.size, N);
@@ -112,7 +116,8 @@ static void compressed_files_read_whole(void **state)
     mxdi_bytes_free(&b);
     assert_int_equal(mxdi_file_read(&b, "x.xz", N - 1, &err), MXD_E_RANGE);
 
-    for (size_t cut = 0; cut < n; cut += n / 7 + 1) { /* any prefix is told to be cut, not read as shorter data */
+    for (size_t cut = 0; cut < n;
+         cut += n / 7 + 1) { /* any prefix is told to be cut, not read as shorter data */
         assert_int_equal(mxdi_file_write("cut.xz", packed, cut, &err), MXD_OK);
         assert_int_equal(mxdi_file_read(&b, "cut.xz", N, &err), MXD_E_PARSE);
         assert_string_equal(err.msg, "cut.xz: xz data: cut short");
@@ -170,12 +175,13 @@ static void write_replaces_as_a_whole(void **state)
     assert_int_equal(info.st_mode & 0777, 0640);
 }
 
-/* A disk that is full after 100 KiB: the old file stays, nothing is left beside it, the message names the path. */
+/* A disk that is full after 100 KiB: the old file stays, nothing is left beside it, the message
+ * names the path. */
 static void full_disk_leaves_the_old_file(void **state)
 {
     (void)state;
-    static char  big[300 << 10];
-    mxd_error    err   = MXD_ERROR_INIT;
+    static char         big[300 << 10];
+    mxd_error           err   = MXD_ERROR_INIT;
     const struct rlimit small = { 100 << 10, RLIM_INFINITY };
     struct rlimit       before;
     assert_int_equal(mxdi_file_write("a", "old", 3, NULL), MXD_OK);
@@ -240,7 +246,8 @@ static void a_signal_removes_temporary_files(void **state)
     if (child == 0) {
         mxdi_out_file *f = NULL, *g = NULL;
         (void)signal(SIGTERM, on_signal);
-        if (mxdi_out_open(&f, "a", NULL, NULL) == MXD_OK && mxdi_out_open(&g, "b", NULL, NULL) == MXD_OK && entries() == 3)
+        if (mxdi_out_open(&f, "a", NULL, NULL) == MXD_OK &&
+            mxdi_out_open(&g, "b", NULL, NULL) == MXD_OK && entries() == 3)
             (void)raise(SIGTERM);
         _exit(1);
     }
@@ -295,10 +302,10 @@ static void folders_and_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(map_reads_and_refuses),         IN_FOLDER(compressed_files_read_whole),
-        IN_FOLDER(write_replaces_as_a_whole),     IN_FOLDER(full_disk_leaves_the_old_file),
-        IN_FOLDER(unwritable_places),             IN_FOLDER(a_signal_removes_temporary_files),
-        IN_FOLDER(many_files_at_once),            IN_FOLDER(folders_and_paths),
+        IN_FOLDER(map_reads_and_refuses),     IN_FOLDER(compressed_files_read_whole),
+        IN_FOLDER(write_replaces_as_a_whole), IN_FOLDER(full_disk_leaves_the_old_file),
+        IN_FOLDER(unwritable_places),         IN_FOLDER(a_signal_removes_temporary_files),
+        IN_FOLDER(many_files_at_once),        IN_FOLDER(folders_and_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

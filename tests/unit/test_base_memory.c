@@ -164,8 +164,10 @@ static void bytes_grow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alloc_is_zeroed_aligned_and_checked), cmocka_unit_test(realloc_keeps_and_zeroes),
-        cmocka_unit_test(arena_blocks_do_not_overlap),         cmocka_unit_test(arena_strings),
+        cmocka_unit_test(alloc_is_zeroed_aligned_and_checked),
+        cmocka_unit_test(realloc_keeps_and_zeroes),
+        cmocka_unit_test(arena_blocks_do_not_overlap),
+        cmocka_unit_test(arena_strings),
         cmocka_unit_test(bytes_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

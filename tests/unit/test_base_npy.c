@@ -17,7 +17,8 @@
 #include "base/file.h"
 #include "base/npy.h"
 
-/* A version-`major` file with this header text and `n` data bytes 0, 1, 2 ... into out; its size. */
+/* A version-`major` file with this header text and `n` data bytes 0, 1, 2 ... into out; its size.
+ */
 static size_t make(uint8_t *out, uint8_t major, const char *header, size_t n)
 {
     const size_t length = strlen(header), start = major == 1 ? 10 : 12;
@@ -45,18 +46,26 @@ static void headers_as_written_by_numpy(void **state)
 {
     (void)state;
     mxd_tensor t;
-    assert_int_equal(parse(&t, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }     \n", 24, NULL), MXD_OK);
+    assert_int_equal(parse(&t, 1,
+                           "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }     \n", 24,
+                           NULL),
+                     MXD_OK);
     assert_int_equal(t.dtype, MXD_F32);
     assert_int_equal(t.rank, 2);
     assert_int_equal(t.dim[1], 3);
     assert_int_equal(((const uint8_t *)t.data)[5], 5);
-    assert_int_equal(parse(&t, 2, "{'descr': '|i1', 'fortran_order': False, 'shape': (7,), }\n", 7, NULL), MXD_OK);
+    assert_int_equal(
+        parse(&t, 2, "{'descr': '|i1', 'fortran_order': False, 'shape': (7,), }\n", 7, NULL),
+        MXD_OK);
     assert_int_equal(t.dtype, MXD_S8);
     assert_int_equal(t.rank, 1);
-    assert_int_equal(parse(&t, 3, "{\"shape\":(),\"descr\":\"<i8\",\"fortran_order\":True}", 8, NULL), MXD_OK);
+    assert_int_equal(
+        parse(&t, 3, "{\"shape\":(),\"descr\":\"<i8\",\"fortran_order\":True}", 8, NULL), MXD_OK);
     assert_int_equal(t.dtype, MXD_S64);
     assert_int_equal(t.rank, 0);
-    assert_int_equal(parse(&t, 1, "{'descr': '|b1', 'fortran_order': False, 'shape': (0, 4L), }", 0, NULL), MXD_OK);
+    assert_int_equal(
+        parse(&t, 1, "{'descr': '|b1', 'fortran_order': False, 'shape': (0, 4L), }", 0, NULL),
+        MXD_OK);
     assert_int_equal(t.dim[0], 0);
 }
 
@@ -68,14 +77,20 @@ static void broken_headers_are_refused(void **state)
         mxd_status  status;
         const char *says;
     } rows[] = {
-        { "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", MXD_E_UNSUPPORTED, "Fortran" },
+        { "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", MXD_E_UNSUPPORTED,
+          "Fortran" },
         { "{'descr': '>f4', 'fortran_order': False, 'shape': (6,), }", MXD_E_UNSUPPORTED, "'>f4'" },
         { "{'descr': '<c8', 'fortran_order': False, 'shape': (3,), }", MXD_E_UNSUPPORTED, "'<c8'" },
-        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", MXD_E_UNSUPPORTED, "plain" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }", MXD_E_PARSE, "expected 28 bytes, got 24" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", MXD_E_UNSUPPORTED, "8 dimensions" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", MXD_E_RANGE, "too large" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", MXD_E_RANGE, "too large" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }", MXD_E_UNSUPPORTED,
+          "plain" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }", MXD_E_PARSE,
+          "expected 28 bytes, got 24" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}",
+          MXD_E_UNSUPPORTED, "8 dimensions" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", MXD_E_RANGE,
+          "too large" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}",
+          MXD_E_RANGE, "too large" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", MXD_E_PARSE, "count" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1 2)}", MXD_E_PARSE, "','" },
         { "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (1,)}", MXD_E_PARSE, "True or False" },
@@ -95,19 +110,29 @@ static void broken_headers_are_refused(void **state)
     }
     mxd_tensor t;
     mxd_error  err = MXD_ERROR_INIT;
-    assert_int_equal(mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"PK\3\4 something", 14 }, &err), MXD_E_PARSE);
+    assert_int_equal(
+        mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"PK\3\4 something", 14 }, &err),
+        MXD_E_PARSE);
     assert_int_equal(mxdi_npy_parse(&t, (mxdi_view){ NULL, 0 }, &err), MXD_E_PARSE);
-    assert_int_equal(mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"\x93NUMPY\1\0\xFF\xFF{}", 12 }, &err), MXD_E_PARSE);
-    assert_int_equal(mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"\x93NUMPY\2\0\xFF\xFF\xFF", 11 }, &err), MXD_E_UNSUPPORTED);
-    assert_int_equal(mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"\x93NUMPY\7\0\0\0\0\0", 12 }, &err), MXD_E_UNSUPPORTED);
+    assert_int_equal(
+        mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"\x93NUMPY\1\0\xFF\xFF{}", 12 }, &err),
+        MXD_E_PARSE);
+    assert_int_equal(
+        mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"\x93NUMPY\2\0\xFF\xFF\xFF", 11 }, &err),
+        MXD_E_UNSUPPORTED);
+    assert_int_equal(
+        mxdi_npy_parse(&t, (mxdi_view){ (const uint8_t *)"\x93NUMPY\7\0\0\0\0\0", 12 }, &err),
+        MXD_E_UNSUPPORTED);
 }
 
-/* Cut at every length: refused or, once complete, read; never a byte past the end (heap copies show it to ASan). */
+/* Cut at every length: refused or, once complete, read; never a byte past the end (heap copies show
+ * it to ASan). */
 static void any_prefix_is_safe(void **state)
 {
     (void)state;
     uint8_t      file[256];
-    const size_t size = make(file, 1, "{'descr': '<u2', 'fortran_order': False, 'shape': (2, 2), }\n", 8);
+    const size_t size =
+        make(file, 1, "{'descr': '<u2', 'fortran_order': False, 'shape': (2, 2), }\n", 8);
     for (size_t n = 0; n <= size; n++) {
         uint8_t *const exact = malloc(n ? n : 1);
         mxd_tensor     t;
@@ -143,7 +168,10 @@ static void what_is_written_reads_back(void **state)
                 assert_int_equal(again.dim[k], t.dim[k]);
             for (int64_t i = 0; i < n; i++)
                 assert_int_equal(mxdi_load_s64(again.data, again.dtype, i), i % 2);
-            const mxd_dtype want = d == MXD_S4 ? MXD_S8 : d == MXD_U4 ? MXD_U8 : d == MXD_BF16 || d == MXD_F8E4M3 ? MXD_F32 : (mxd_dtype)d;
+            const mxd_dtype want = d == MXD_S4                        ? MXD_S8
+                                   : d == MXD_U4                      ? MXD_U8
+                                   : d == MXD_BF16 || d == MXD_F8E4M3 ? MXD_F32
+                                                                      : (mxd_dtype)d;
             assert_int_equal(again.dtype, want);
             mxdi_file_unmap(&f);
         }

@@ -23,7 +23,8 @@ static float from_bits(uint32_t u)
     return f;
 }
 
-/* A small format described by its decoder: encoding must give the nearest code, ties to the even code. */
+/* A small format described by its decoder: encoding must give the nearest code, ties to the even
+ * code. */
 struct format {
     unsigned codes; /* finite non-negative codes are 0 .. codes-1, in rising order */
     float (*decode)(unsigned code);
@@ -31,12 +32,30 @@ struct format {
     unsigned sign;
 };
 
-static float f16_decode(unsigned c) { return mxdi_f16_to_f32((uint16_t)c); }
-static unsigned f16_encode(float f) { return mxdi_f32_to_f16(f); }
-static float bf16_decode(unsigned c) { return mxdi_bf16_to_f32((uint16_t)c); }
-static unsigned bf16_encode(float f) { return mxdi_f32_to_bf16(f); }
-static float f8_decode(unsigned c) { return mxdi_f8e4m3_to_f32((uint8_t)c); }
-static unsigned f8_encode(float f) { return mxdi_f32_to_f8e4m3(f); }
+static float f16_decode(unsigned c)
+{
+    return mxdi_f16_to_f32((uint16_t)c);
+}
+static unsigned f16_encode(float f)
+{
+    return mxdi_f32_to_f16(f);
+}
+static float bf16_decode(unsigned c)
+{
+    return mxdi_bf16_to_f32((uint16_t)c);
+}
+static unsigned bf16_encode(float f)
+{
+    return mxdi_f32_to_bf16(f);
+}
+static float f8_decode(unsigned c)
+{
+    return mxdi_f8e4m3_to_f32((uint8_t)c);
+}
+static unsigned f8_encode(float f)
+{
+    return mxdi_f32_to_f8e4m3(f);
+}
 
 static void small_floats_round_to_nearest_even(void **state)
 {
@@ -118,7 +137,8 @@ static void sizes_are_checked(void **state)
     (void)state;
     int64_t       n     = -1;
     size_t        bytes = 0;
-    const int64_t big[] = { INT64_MAX, 2 }, zero[] = { 0, INT64_MAX }, hidden[] = { 0, INT64_MAX, 2 }, negative[] = { 2, -1 };
+    const int64_t big[] = { INT64_MAX, 2 }, zero[] = { 0, INT64_MAX },
+                  hidden[] = { 0, INT64_MAX, 2 }, negative[] = { 2, -1 };
     assert_true(mxdi_shape_count(&n, NULL, 0) && n == 1);
     assert_true(mxdi_shape_count(&n, (const int64_t[]){ 2, 3, 4 }, 3) && n == 24);
     assert_true(mxdi_shape_count(&n, zero, 2) && n == 0);
@@ -145,7 +165,9 @@ static void elements_load_and_store(void **state)
         for (int64_t i = 0; i < 9; i++) /* raw + 1: elements need not be aligned */
             mxdi_store_s64(raw + 1, (mxd_dtype)d, i, i % 3 == 0 ? lo : i % 3 == 1 ? hi : 1);
         for (int64_t i = 0; i < 9; i++)
-            assert_int_equal(mxdi_load_s64(raw + 1, (mxd_dtype)d, i), i % 3 == 0 ? lo : i % 3 == 1 ? hi : 1);
+            assert_int_equal(mxdi_load_s64(raw + 1, (mxd_dtype)d, i), i % 3 == 0   ? lo
+                                                                      : i % 3 == 1 ? hi
+                                                                                   : 1);
         assert_true(mxdi_load_f64(raw + 1, (mxd_dtype)d, 0) == (double)lo);
         mxdi_store_f64(raw + 1, (mxd_dtype)d, 1, 1.0);
         assert_true(mxdi_load_f64(raw + 1, (mxd_dtype)d, 1) == 1.0);
@@ -166,7 +188,8 @@ static void elements_load_and_store(void **state)
     assert_int_equal(truth, 1);
 }
 
-/* binary64 to 16 bits is rounded once: through binary32 these would land on a tie first and then go to even. */
+/* binary64 to 16 bits is rounded once: through binary32 these would land on a tie first and then go
+ * to even. */
 static void double_to_half_rounds_once(void **state)
 {
     (void)state;
@@ -183,7 +206,8 @@ static void double_to_half_rounds_once(void **state)
         assert_int_equal(h, 0x3C00u | bit);
         mxdi_store_f64(&h, MXD_BF16, 0, sign * (1 + 0x1p-8 + 0x1p-50));
         assert_int_equal(h, 0x3F81u | bit);
-        mxdi_store_f64(&h, MXD_BF16, 0, sign * 0x1.000001p-134); /* just over half of the least subnormal */
+        mxdi_store_f64(&h, MXD_BF16, 0,
+                       sign * 0x1.000001p-134); /* just over half of the least subnormal */
         assert_int_equal(h, 0x0001u | bit);
         mxdi_store_f64(&h, MXD_BF16, 0, sign * 1e-200);
         assert_int_equal(h, bit);
@@ -195,13 +219,16 @@ static void double_to_half_rounds_once(void **state)
 static void random_numbers_are_reproducible(void **state)
 {
     (void)state;
-    mxdi_rng known = { { 1, 2, 3, 4 } }; /* the first outputs of the authors' xoshiro256starstar.c from this state */
+    mxdi_rng known = {
+        { 1, 2, 3, 4 }
+    }; /* the first outputs of the authors' xoshiro256starstar.c from this state */
     assert_true(mxdi_rng_u64(&known) == 11520u);
     assert_true(mxdi_rng_u64(&known) == 0u);
     assert_true(mxdi_rng_u64(&known) == 1509978240u);
     assert_true(mxdi_rng_u64(&known) == 1215971899390074240u);
 
-    mxdi_rng a = mxdi_rng_seed(7), b = mxdi_rng_seed(7), c = mxdi_rng_stream(7, 1), d = mxdi_rng_stream(1, 7);
+    mxdi_rng a = mxdi_rng_seed(7), b = mxdi_rng_seed(7), c = mxdi_rng_stream(7, 1),
+             d = mxdi_rng_stream(1, 7);
     assert_true(mxdi_rng_u64(&a) == mxdi_rng_u64(&b));
     assert_true(mxdi_rng_u64(&c) != mxdi_rng_u64(&d));
     double sum = 0, squares = 0;
@@ -232,9 +259,12 @@ static void random_numbers_are_reproducible(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_floats_round_to_nearest_even), cmocka_unit_test(small_floats_known_values),
-        cmocka_unit_test(dtype_facts),                        cmocka_unit_test(sizes_are_checked),
-        cmocka_unit_test(elements_load_and_store),            cmocka_unit_test(double_to_half_rounds_once),
+        cmocka_unit_test(small_floats_round_to_nearest_even),
+        cmocka_unit_test(small_floats_known_values),
+        cmocka_unit_test(dtype_facts),
+        cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(elements_load_and_store),
+        cmocka_unit_test(double_to_half_rounds_once),
         cmocka_unit_test(random_numbers_are_reproducible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

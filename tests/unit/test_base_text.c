@@ -39,8 +39,10 @@ static void fail_tells_one_line(void **state)
     assert_int_equal(mxdi_nomem(&err), MXD_E_NOMEM);
     assert_string_equal(err.msg, "out of memory");
 
-    /* Bytes of a hostile file: control characters, a lone continuation, an overlong form, a surrogate, a cut sequence. */
-    mxdi_fail(&err, MXD_E_PARSE, "%s", "a\nb\x1b[1m \x80 \xC0\xAF \xED\xA0\x80 gr\xC3\xBC\xC3\x9F \xE2\x82");
+    /* Bytes of a hostile file: control characters, a lone continuation, an overlong form, a
+     * surrogate, a cut sequence. */
+    mxdi_fail(&err, MXD_E_PARSE, "%s",
+              "a\nb\x1b[1m \x80 \xC0\xAF \xED\xA0\x80 gr\xC3\xBC\xC3\x9F \xE2\x82");
     assert_string_equal(err.msg, "a?b?[1m ? ?? ??? gr\xC3\xBC\xC3\x9F ??");
 }
 
@@ -90,11 +92,19 @@ static void glob_matches_whole_text(void **state)
         const char *pattern, *text;
         bool        matches;
     } rows[] = {
-        { "layer4.*", "layer4.0.conv1", true }, { "layer4.*", "xlayer4.0", false }, { "*", "", true },
-        { "", "", true },                       { "", "a", false },                 { "a?c", "abc", true },
-        { "a?c", "ac", false },                 { "*conv*1", "a.conv2.conv1", true },
-        { "*conv*1", "a.conv2.conv12", false }, { "a*b*c", "aXbXbXc", true },       { "a**", "a", true },
-        { "[a]", "a", false },                  { "a.b", "axb", false },
+        { "layer4.*", "layer4.0.conv1", true },
+        { "layer4.*", "xlayer4.0", false },
+        { "*", "", true },
+        { "", "", true },
+        { "", "a", false },
+        { "a?c", "abc", true },
+        { "a?c", "ac", false },
+        { "*conv*1", "a.conv2.conv1", true },
+        { "*conv*1", "a.conv2.conv12", false },
+        { "a*b*c", "aXbXbXc", true },
+        { "a**", "a", true },
+        { "[a]", "a", false },
+        { "a.b", "axb", false },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_int_equal(mxdi_glob(rows[i].pattern, rows[i].text), rows[i].matches);
@@ -113,7 +123,8 @@ static void glob_matches_whole_text(void **state)
 static void nearest_finds_slips(void **state)
 {
     (void)state;
-    static const char *const words[] = { "scale", "mean", "std", "labels", "layout", "subset", "skip" };
+    static const char *const words[] = { "scale",  "mean",   "std", "labels",
+                                         "layout", "subset", "skip" };
     enum { N = sizeof(words) / sizeof(words[0]) };
     assert_string_equal(mxdi_nearest("sclae", words, N), "scale");
     assert_string_equal(mxdi_nearest("scail", words, N), "scale"); /* two slips in five letters */
@@ -138,8 +149,9 @@ static void numbers_and_fractions(void **state)
     assert_true(mxdi_parse_number(&v, "-0.5847029") && v == -0.5847029);
     assert_true(mxdi_parse_number(&v, "1e-3/2") && v == 1e-3 / 2);
     assert_true(mxdi_parse_number(&v, ".5") && v == 0.5);
-    static const char *const wrong[] = { "",     "x",    "1x",   "1/",  "/2",   "1/0", "1/2/3", "nan", "inf",
-                                         "0x10", "1e999", " 1 ", "1 ",  "--1",  "e5",  "1,5",   "+",   "." };
+    static const char *const wrong[] = { "",      "x",   "1x",  "1/",   "/2",    "1/0",
+                                         "1/2/3", "nan", "inf", "0x10", "1e999", " 1 ",
+                                         "1 ",    "--1", "e5",  "1,5",  "+",     "." };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_false(mxdi_parse_number(&v, wrong[i]));
     if (setlocale(LC_NUMERIC, "de_DE.UTF-8")) {
@@ -174,8 +186,10 @@ static void json_refuses_with_place(void **state)
     assert_int_equal(parse(&v, "{\"a\": 1,\n \"b\" 2}", &err), MXD_E_PARSE);
     assert_null(v);
     assert_non_null(strstr(err.msg, "line 2, column"));
-    static const char *const wrong[] = { "",           "{\"a\": 1, \"a\": 2}", "{\"a\": NaN}", "[1e999]", "[1] x",
-                                         "[\"\xFF\"]", "{\"a\": Infinity}" };
+    static const char *const wrong[] = {
+        "",      "{\"a\": 1, \"a\": 2}", "{\"a\": NaN}",     "[1e999]",
+        "[1] x", "[\"\xFF\"]",           "{\"a\": Infinity}"
+    };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         err = (mxd_error)MXD_ERROR_INIT;
         assert_int_equal(parse(&v, wrong[i], &err), MXD_E_PARSE);
@@ -192,8 +206,12 @@ static void json_saves_what_it_reads(void **state)
     char path[] = "/tmp/test_base_text_XXXXXX";
     assert_int_equal(close(mkstemp(path)), 0);
     json_t *v = NULL, *again = NULL;
-    assert_int_equal(parse(&v, "{\"z\": 0.1, \"a\": [1, -2.5e-30, 16777217.0, 3.4028234663852886e38], \"u\": \"\xC3\xBC\"}", NULL),
-                     MXD_OK);
+    assert_int_equal(
+        parse(
+            &v,
+            "{\"z\": 0.1, \"a\": [1, -2.5e-30, 16777217.0, 3.4028234663852886e38], \"u\": \"\xC3\xBC\"}",
+            NULL),
+        MXD_OK);
     assert_int_equal(mxdi_json_save(v, path, NULL), MXD_OK);
     assert_int_equal(mxdi_json_load(&again, path, NULL), MXD_OK);
     assert_true(json_equal(v, again));

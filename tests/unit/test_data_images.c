@@ -30,8 +30,10 @@ static void write_png(const char *path, int seed, int h, int w, int format)
 {
     const int      channels = (int)PNG_IMAGE_SAMPLE_CHANNELS((unsigned)format);
     uint8_t *const p        = malloc((size_t)(h * w * channels));
-    png_image      image    = { .version = PNG_IMAGE_VERSION, .width = (unsigned)w, .height = (unsigned)h,
-                                .format = (unsigned)format };
+    png_image      image    = { .version = PNG_IMAGE_VERSION,
+                                .width   = (unsigned)w,
+                                .height  = (unsigned)h,
+                                .format  = (unsigned)format };
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++)
             for (int c = 0; c < channels; c++)
@@ -55,7 +57,8 @@ static void write_jpeg(const char *path, int seed, int h, int w, int channels)
     codec.in_color_space   = channels == 3 ? JCS_RGB : channels == 4 ? JCS_CMYK : JCS_GRAYSCALE;
     jpeg_set_defaults(&codec);
     jpeg_set_quality(&codec, 100, TRUE);
-    codec.comp_info[0].h_samp_factor = codec.comp_info[0].v_samp_factor = 1; /* chroma as fine as luma */
+    codec.comp_info[0].h_samp_factor = codec.comp_info[0].v_samp_factor =
+        1; /* chroma as fine as luma */
     jpeg_start_compress(&codec, TRUE);
     for (int y = 0; y < h; y++) {
         for (int i = 0; i < w * channels; i++)
@@ -95,7 +98,8 @@ static void png_is_exact_jpeg_is_near(void **state)
     mxdi_data_close(d);
     d = open_set("images:d,shape=1:12:10,subset=1"); /* grey */
     assert_int_equal(mxdi_data_read(d, 0, 0, 1, x, NULL), MXD_OK);
-    assert_true(fabsf(x[0][0] - (0.299f * pixel(1, 0, 0, 0) + 0.587f * pixel(1, 0, 0, 1) + 0.114f * pixel(1, 0, 0, 2))) < 0.51f);
+    assert_true(fabsf(x[0][0] - (0.299f * pixel(1, 0, 0, 0) + 0.587f * pixel(1, 0, 0, 1) +
+                                 0.114f * pixel(1, 0, 0, 2))) < 0.51f);
     mxdi_data_close(d);
     refuses("images:d,shape=3:10:12", MXD_E_SHAPE, "d/a.png: shape: expected 3:12:10");
 }
@@ -113,7 +117,8 @@ static void kinds_of_pictures(void **state)
     assert_int_equal(mxdi_data_read(d, 0, 0, 1, x, NULL), MXD_OK);
     assert_true(x[1] == pixel(2, 0, 1, 0) && x[64 + 1] == x[1] && x[128 + 1] == x[1]);
     assert_int_equal(mxdi_data_read(d, 0, 1, 1, x, NULL), MXD_OK);
-    assert_true(x[9] == pixel(2, 1, 1, 0) && x[64 + 9] == pixel(2, 1, 1, 1)); /* alpha is dropped, not blended */
+    assert_true(x[9] == pixel(2, 1, 1, 0) &&
+                x[64 + 9] == pixel(2, 1, 1, 1)); /* alpha is dropped, not blended */
     assert_int_equal(mxdi_data_read(d, 0, 2, 1, x, NULL), MXD_OK);
     assert_true(fabsf(x[1] - pixel(2, 0, 1, 0)) <= 2 && x[64 + 1] == x[1]);
     mxdi_data_close(d);
@@ -126,7 +131,7 @@ static void labels_of_folders(void **state)
 {
     (void)state;
     static const char *const named[] = { "d/cat", "d/dog" }, *const numbered[] = { "e/2", "e/10" };
-    char                     path[64];
+    char path[64];
     for (int c = 0; c < 2; c++) {
         assert_int_equal(mxdi_mkdirs(named[c], NULL), MXD_OK);
         assert_int_equal(mxdi_mkdirs(numbered[c], NULL), MXD_OK);
@@ -139,9 +144,10 @@ static void labels_of_folders(void **state)
     }
     mxdi_data *d = open_set("images:d");
     assert_int_equal(mxdi_data_samples(d), 3);
-    assert_true(mxdi_data_labels(d)[0] == 0 && mxdi_data_labels(d)[1] == 1 && mxdi_data_labels(d)[2] == 1);
+    assert_true(mxdi_data_labels(d)[0] == 0 && mxdi_data_labels(d)[1] == 1 &&
+                mxdi_data_labels(d)[2] == 1);
     mxdi_data_close(d);
-    d = open_set("images:e");
+    d           = open_set("images:e");
     int64_t sum = 0; /* folders named by numbers are those classes, in whatever order */
     for (int i = 0; i < 3; i++)
         sum += mxdi_data_labels(d)[i];
@@ -153,9 +159,11 @@ static void labels_of_folders(void **state)
     assert_int_equal(mxdi_data_labels(d)[2], 7);
     mxdi_data_close(d);
     write_text("fewer.txt", "5\n6\n");
-    refuses("images:d,labels=fewer.txt", MXD_E_SHAPE, "fewer.txt: labels: expected 3, one per picture, got 2");
+    refuses("images:d,labels=fewer.txt", MXD_E_SHAPE,
+            "fewer.txt: labels: expected 3, one per picture, got 2");
     write_text("words.txt", "5\ncat\n7\n");
-    refuses("images:d,labels=words.txt", MXD_E_PARSE, "words.txt: line 2: expected a label, got 'cat'");
+    refuses("images:d,labels=words.txt", MXD_E_PARSE,
+            "words.txt: line 2: expected a label, got 'cat'");
     const uint8_t    bytes[3] = { 9, 8, 7 };
     const mxd_tensor t        = { (void *)(uintptr_t)bytes, MXD_U8, 1, { 3 } };
     assert_int_equal(mxdi_npy_save("labels.npy", &t, NULL), MXD_OK);
@@ -194,12 +202,14 @@ static void resized_and_cropped(void **state)
     assert_int_equal(mxdi_data_read(d, 0, 0, 1, x, NULL), MXD_OK);
     assert_true(x[0] == pixel(0, 8, 12, 0) && x[23] == pixel(0, 11, 17, 0)); /* the centre */
     mxdi_data_close(d);
-    d = open_set("images:l,resize=10"); /* the shorter side; a ramp halved stays a ramp, but at the border */
+    d = open_set(
+        "images:l,resize=10"); /* the shorter side; a ramp halved stays a ramp, but at the border */
     assert_true(mxdi_data_input_at(d, 0)->dim[1] == 10 && mxdi_data_input_at(d, 0)->dim[2] == 15);
     assert_int_equal(mxdi_data_read(d, 0, 0, 1, x, NULL), MXD_OK);
     for (int y = 1; y < 9; y++)
         for (int col = 1; col < 14; col++)
-            assert_true(fabsf(x[y * 15 + col] - (3 * (2 * (float)y + 0.5f) + 2 * (2 * (float)col + 0.5f))) <= 1);
+            assert_true(fabsf(x[y * 15 + col] -
+                              (3 * (2 * (float)y + 0.5f) + 2 * (2 * (float)col + 0.5f))) <= 1);
     mxdi_data_close(d);
     d = open_set("images:l,resize=40:40,crop=40");
     assert_int_equal(mxdi_data_read(d, 0, 0, 1, x, NULL), MXD_OK);
@@ -212,7 +222,9 @@ static void resized_and_cropped(void **state)
     d             = open_set("images:l");
     mxd_error err = MXD_ERROR_INIT;
     assert_int_equal(mxdi_data_read(d, 0, 1, 1, x, &err), MXD_E_SHAPE);
-    assert_string_equal(err.msg, "data: b.png: expected 20x30 as the first picture, got 21x30; use resize= and crop=");
+    assert_string_equal(
+        err.msg,
+        "data: b.png: expected 20x30 as the first picture, got 21x30; use resize= and crop=");
     mxdi_data_close(d);
     d = open_set("images:l,resize=5,crop=5");
     assert_int_equal(mxdi_data_read(d, 0, 0, 2, x, NULL), MXD_OK);
@@ -233,7 +245,8 @@ static void resize_keeps_brightness(void **state)
         mxdi_free(NULL, p.pixels);
     }
     mxdi_picture p = { mxdi_alloc(NULL, 8, 3), 1, 8 };
-    p.pixels[3 * 3] = 255; /* 8 -> 2: 1.5 and 2.5 from the centres 2 and 6: weights 5/8 and 3/8 of 3.5 */
+    p.pixels[3 * 3] =
+        255; /* 8 -> 2: 1.5 and 2.5 from the centres 2 and 6: weights 5/8 and 3/8 of 3.5 */
     assert_int_equal(mxdi_picture_resize(&p, 1, 2, NULL, NULL), MXD_OK);
     assert_in_range(p.pixels[0], 45, 52);
     assert_in_range(p.pixels[3], 26, 28);
@@ -245,19 +258,21 @@ static void resize_keeps_brightness(void **state)
 static void damaged_pictures(void **state)
 {
     (void)state;
-    float     x[3 * 64 * 64];
-    mxdi_file f = MXDI_FILE_INIT;
+    float                    x[3 * 64 * 64];
+    mxdi_file                f       = MXDI_FILE_INIT;
     static const char *const names[] = { "a.jpg", "a.png" };
     write_jpeg("a.jpg", 1, 64, 64, 3);
     write_png("a.png", 1, 64, 64, PNG_FORMAT_RGB);
     for (int k = 0; k < 2; k++) {
         assert_int_equal(mxdi_file_map(&f, names[k], NULL), MXD_OK);
-        for (size_t cut = 0; cut < f.bytes.size - 2; cut += 37) { /* any prefix is refused: never half a picture */
+        for (size_t cut = 0; cut < f.bytes.size - 2;
+             cut += 37) { /* any prefix is refused: never half a picture */
             uint8_t *const exact = malloc(cut ? cut : 1);
             mxdi_picture   p     = { NULL, 0, 0 };
             mxd_error      err   = MXD_ERROR_INIT;
             memcpy(exact, f.bytes.data, cut);
-            assert_int_equal(mxdi_picture_decode(&p, (mxdi_view){ exact, cut }, NULL, &err), MXD_E_PARSE);
+            assert_int_equal(mxdi_picture_decode(&p, (mxdi_view){ exact, cut }, NULL, &err),
+                             MXD_E_PARSE);
             assert_null(p.pixels);
             assert_true(err.msg[0] != '\0');
             free(exact);
@@ -277,8 +292,9 @@ static void damaged_pictures(void **state)
     write_text("l", "missing.png\n");
     refuses("images:l", MXD_E_IO, "missing.png: cannot be opened");
     /* A PNG header that declares 2^31-1 x 2^31-1 pixels, its CRC right. */
-    static const uint8_t huge[] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0x7F, 0xFF, 0xFF,
-                                    0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 8, 2, 0, 0, 0, 0, 0, 0, 0 };
+    static const uint8_t huge[] = { 0x89, 'P',  'N', 'G', '\r', '\n', 0x1a, '\n', 0,    0,    0,
+                                    13,   'I',  'H', 'D', 'R',  0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF,
+                                    0xFF, 0xFF, 8,   2,   0,    0,    0,    0,    0,    0,    0 };
     mxdi_picture         p      = { NULL, 0, 0 };
     assert_int_not_equal(mxdi_picture_size(&p, (mxdi_view){ huge, sizeof(huge) }, NULL), MXD_OK);
 }
@@ -298,8 +314,9 @@ static void memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(png_is_exact_jpeg_is_near), IN_FOLDER(kinds_of_pictures),       IN_FOLDER(labels_of_folders),
-        IN_FOLDER(lists),                     IN_FOLDER(resized_and_cropped),     IN_FOLDER(resize_keeps_brightness),
+        IN_FOLDER(png_is_exact_jpeg_is_near), IN_FOLDER(kinds_of_pictures),
+        IN_FOLDER(labels_of_folders),         IN_FOLDER(lists),
+        IN_FOLDER(resized_and_cropped),       IN_FOLDER(resize_keeps_brightness),
         IN_FOLDER(damaged_pictures),          IN_FOLDER(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * data: idx, cifar10, npy, npz and onnx sets made here, read back exactly; order, layout, scaling; broken files.
+ * data: idx, cifar10, npy, npz and onnx sets made here, read back exactly; order, layout, scaling;
+ * broken files.
  */
 #include <lzma.h>
 #include <setjmp.h>
@@ -33,7 +34,8 @@ static void write_gz(const char *path, const void *data, unsigned n)
     assert_int_equal(gzclose(z), Z_OK);
 }
 
-static void save(const char *path, mxd_dtype dtype, const void *data, int32_t rank, const int64_t *dim)
+static void save(const char *path, mxd_dtype dtype, const void *data, int32_t rank,
+                 const int64_t *dim)
 {
     mxd_tensor t = { (void *)(uintptr_t)data, dtype, rank, { 0 } };
     memcpy(t.dim, dim, (size_t)rank * sizeof(*dim));
@@ -41,10 +43,11 @@ static void save(const char *path, mxd_dtype dtype, const void *data, int32_t ra
 }
 
 /* Five pictures of 2 x 3 and their labels. */
-static const uint8_t idx_pictures[16 + 30] = { 0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 3,
-                                               0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 24, 25,
-                                               30, 31, 32, 33, 34, 35, 250, 251, 252, 253, 254, 255 };
-static const uint8_t idx_labels[8 + 5] = { 0, 0, 8, 1, 0, 0, 0, 5, 7, 6, 5, 4, 3 };
+static const uint8_t idx_pictures[16 + 30] = { 0,  0,  8,  3,  0,   0,   0,   5,   0,   0,  0,  2,
+                                               0,  0,  0,  3,  0,   1,   2,   3,   4,   5,  10, 11,
+                                               12, 13, 14, 15, 20,  21,  22,  23,  24,  25, 30, 31,
+                                               32, 33, 34, 35, 250, 251, 252, 253, 254, 255 };
+static const uint8_t idx_labels[8 + 5]     = { 0, 0, 8, 1, 0, 0, 0, 5, 7, 6, 5, 4, 3 };
 
 static void idx_files(void **state)
 {
@@ -56,7 +59,8 @@ static void idx_files(void **state)
     assert_int_equal(mxdi_data_samples(d), 5);
     assert_int_equal(mxdi_data_n_inputs(d), 1);
     const mxdi_data_input *const in = mxdi_data_input_at(d, 0);
-    assert_true(in->rank == 3 && in->dim[0] == 1 && in->dim[1] == 2 && in->dim[2] == 3 && in->dtype == MXD_F32);
+    assert_true(in->rank == 3 && in->dim[0] == 1 && in->dim[1] == 2 && in->dim[2] == 3 &&
+                in->dtype == MXD_F32);
     assert_true(in->elements == 6 && in->bytes == 24 && in->name == NULL);
     assert_int_equal(mxdi_data_labels(d)[0], 7);
     assert_int_equal(mxdi_data_labels(d)[4], 3);
@@ -104,7 +108,9 @@ static void broken_idx_files(void **state)
     labels[2] = 13;
     write_bytes("floats", labels, sizeof(labels));
     write_bytes("png", "\x89PNG\r\n\x1a\n", 8);
-    const uint8_t huge[] = { 0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+    const uint8_t huge[] = {
+        0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255
+    };
     write_bytes("huge", huge, sizeof(huge));
     refuses("idx:nowhere", MXD_E_IO, "nowhere: cannot be opened: No such file");
     refuses("idx:x,nowhere", MXD_E_IO, "nowhere");
@@ -139,7 +145,8 @@ static void cifar_batches(void **state)
     size_t         n = 0;
     fill_cifar(records, 5);
     write_bytes("a.bin", records, 2 * 3073);
-    assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, records + 2 * 3073, 2 * 3073, packed, &n, sizeof(packed)),
+    assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, NULL, records + 2 * 3073,
+                                             2 * 3073, packed, &n, sizeof(packed)),
                      LZMA_OK);
     write_bytes("b.bin.xz", packed, n);
     write_gz("c.bin.gz", records + 4 * 3073, 3073);
@@ -148,9 +155,12 @@ static void cifar_batches(void **state)
     read_all(d, x);
     for (int r = 0; r < 5; r++) {
         assert_int_equal(mxdi_data_labels(d)[r], r);
-        for (int k = 0; k < 3072; k++) { /* scale and mean belong to the channel that is delivered */
+        for (int k = 0; k < 3072;
+             k++) { /* scale and mean belong to the channel that is delivered */
             const int c = k / 1024;
-            assert_true(x[r * 3072 + k] == (float)records[r * 3073 + 1 + (2 - c) * 1024 + k % 1024] * (float)(c + 2) - (float)(c + 1));
+            assert_true(x[r * 3072 + k] ==
+                        (float)records[r * 3073 + 1 + (2 - c) * 1024 + k % 1024] * (float)(c + 2) -
+                            (float)(c + 1));
         }
     }
     const int64_t index[] = { 4, 0, 4 };
@@ -174,15 +184,15 @@ static void cifar_batches(void **state)
 static void npy_arrays(void **state)
 {
     (void)state;
-    int16_t      raw[2 * 3 * 4 * 2];
+    int16_t       raw[2 * 3 * 4 * 2];
     const int64_t dim[4] = { 2, 3, 4, 2 }, label_dim[2] = { 2, 1 };
-    float        x[48];
+    float         x[48];
     for (int i = 0; i < 48; i++)
         raw[i] = (int16_t)(i * 700 - 16000);
     save("x.npy", MXD_S16, raw, 4, dim);
     const int64_t labels[2] = { -1, 1000 };
     save("y.npy", MXD_S64, labels, 2, label_dim);
-    mxdi_data *d = open_set("npy:x.npy,labels=y.npy,layout=nhwc,mean=1:2");
+    mxdi_data                   *d  = open_set("npy:x.npy,labels=y.npy,layout=nhwc,mean=1:2");
     const mxdi_data_input *const in = mxdi_data_input_at(d, 0);
     assert_true(in->dim[0] == 2 && in->dim[1] == 3 && in->dim[2] == 4);
     assert_int_equal(mxdi_data_labels(d)[0], -1);
@@ -190,7 +200,8 @@ static void npy_arrays(void **state)
     for (int n = 0; n < 2; n++)
         for (int c = 0; c < 2; c++)
             for (int p = 0; p < 12; p++)
-                assert_true(x[n * 24 + c * 12 + p] == (float)raw[n * 24 + p * 2 + c] - (float)(c + 1));
+                assert_true(x[n * 24 + c * 12 + p] ==
+                            (float)raw[n * 24 + p * 2 + c] - (float)(c + 1));
     mxdi_data_close(d);
 
     const double doubles[3] = { 0.1, -1e300, 16777217.0 };
@@ -200,7 +211,8 @@ static void npy_arrays(void **state)
     read_all(d, x);
     assert_true(x[0] == 0.1f && x[1] < -3e38f && x[2] == 16777216.0f);
     mxdi_data_close(d);
-    const int64_t big[1] = { ((int64_t)1 << 54) + ((int64_t)1 << 30) + 1 }; /* through a double it would round to even first */
+    const int64_t big[1] = { ((int64_t)1 << 54) + ((int64_t)1 << 30) +
+                             1 }; /* through a double it would round to even first */
     save("b.npy", MXD_S64, big, 1, (const int64_t[]){ 1 });
     d = open_set("npy:b.npy");
     read_all(d, x);
@@ -209,7 +221,8 @@ static void npy_arrays(void **state)
 
     refuses("npy:x.npy,labels=d.npy", MXD_E_DTYPE, "d.npy: labels: expected integers, got f64");
     refuses("npy:x.npy,labels=b.npy", MXD_E_SHAPE, "b.npy: labels: expected 2");
-    refuses("npy:x.npy,std=1:2", MXD_E_USAGE, "std: expected 1 or 3 numbers, one per channel, got 2");
+    refuses("npy:x.npy,std=1:2", MXD_E_USAGE,
+            "std: expected 1 or 3 numbers, one per channel, got 2");
     save("s.npy", MXD_F32, x, 0, dim);
     refuses("npy:s.npy", MXD_E_SHAPE, "got a scalar");
     save("e.npy", MXD_F32, x, 2, (const int64_t[]){ 3, 0 });
@@ -258,7 +271,8 @@ static void save_npz(const char *path, const char *const *name, const mxd_tensor
     assert_non_null(z);
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(mxdi_npy_format(&b[i], &t[i], NULL), MXD_OK);
-        assert_true(zip_file_add(z, name[i], zip_source_buffer(z, b[i].data, b[i].size, 0), 0) >= 0);
+        assert_true(zip_file_add(z, name[i], zip_source_buffer(z, b[i].data, b[i].size, 0), 0) >=
+                    0);
     }
     assert_int_equal(zip_close(z), 0);
     for (size_t i = 0; i < n; i++)
@@ -271,7 +285,9 @@ static void npz_arrays(void **state)
     int64_t                  ids[6]   = { 1, 2, 3, 4, 5, (int64_t)1 << 40 };
     float                    mask[6]  = { 0, 1, 0, 1, 0, 1 };
     uint8_t                  label[2] = { 1, 0 };
-    const mxd_tensor         t[]      = { { ids, MXD_S64, 2, { 2, 3 } }, { mask, MXD_F32, 2, { 2, 3 } }, { label, MXD_U8, 1, { 2 } } };
+    const mxd_tensor         t[]      = { { ids, MXD_S64, 2, { 2, 3 } },
+                                          { mask, MXD_F32, 2, { 2, 3 } },
+                                          { label, MXD_U8, 1, { 2 } } };
     static const char *const names[]  = { "ids.npy", "mask.npy", "y.npy" };
     save_npz("a.npz", names, t, 3);
     mxdi_data *d = open_set("npz:a.npz,inputs=input_ids:ids:m:mask,labels=y,scale=2");
@@ -292,7 +308,8 @@ static void npz_arrays(void **state)
     assert_true(mxdi_data_input_at(d, 0)->dtype == MXD_F32 && x[5] == 0x1p40f);
     mxdi_data_close(d);
     refuses("npz:a.npz", MXD_E_USAGE, "expected x=NAME");
-    refuses("npz:a.npz,x=idz", MXD_E_USAGE, "a.npz: no array 'idz', did you mean 'ids'; there are ids mask y");
+    refuses("npz:a.npz,x=idz", MXD_E_USAGE,
+            "a.npz: no array 'idz', did you mean 'ids'; there are ids mask y");
     refuses("npz:none.npz", MXD_E_IO, "none.npz: no such file");
     save_npz("two.npz", names + 1, t + 1, 2);
     d = open_set("npz:two.npz,labels=y"); /* the only array left is the input */
@@ -306,7 +323,8 @@ static void npz_arrays(void **state)
     refuses("npz:cut.npz,x=ids", MXD_E_PARSE, "cut.npz");
     const mxd_tensor fewer[] = { { ids, MXD_S64, 2, { 2, 3 } }, { mask, MXD_F32, 2, { 1, 3 } } };
     save_npz("b.npz", names, fewer, 2);
-    refuses("npz:b.npz,inputs=a:ids:b:mask", MXD_E_SHAPE, "mask: expected 2 samples as in the first input, got 1");
+    refuses("npz:b.npz,inputs=a:ids:b:mask", MXD_E_SHAPE,
+            "mask: expected 2 samples as in the first input, got 1");
 }
 
 /* TensorProto messages, written by hand. */
@@ -325,11 +343,18 @@ static void onnx_test_sets(void **state)
     (void)state;
     /* dims 1, 2 one by one; float; name "x"; raw_data 1.0, 2.0 */
     PROTO(0, 0, "\x08\x01\x08\x02\x10\x01\x42\x01x\x4A\x08\0\0\x80\x3F\0\0\0\x40");
-    /* dims packed; float_data packed: 3, 4, -0.5, 0 in two samples; an unknown field that must be skipped */
-    PROTO(1, 0, "\x0A\x02\x02\x02\x10\x01\x22\x10\0\0\x40\x40\0\0\x80\x40\0\0\0\xBF\0\0\0\0\xF2\x01\x02zz");
+    /* dims packed; float_data packed: 3, 4, -0.5, 0 in two samples; an unknown field that must be
+     * skipped */
+    PROTO(
+        1, 0,
+        "\x0A\x02\x02\x02\x10\x01\x22\x10\0\0\x40\x40\0\0\x80\x40\0\0\0\xBF\0\0\0\0\xF2\x01\x02zz");
     /* int64 ids: int64_data 7, -1 one by one; then raw in the second set */
-    PROTO(0, 1, "\x08\x01\x08\x02\x10\x07\x38\x07\x38\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x42\x03ids");
-    PROTO(1, 1, "\x08\x02\x08\x02\x10\x07\x4A\x20\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0");
+    PROTO(
+        0, 1,
+        "\x08\x01\x08\x02\x10\x07\x38\x07\x38\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x42\x03ids");
+    PROTO(
+        1, 1,
+        "\x08\x02\x08\x02\x10\x07\x4A\x20\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0");
     mxdi_data *d = open_set("onnx:m,scale=2");
     assert_int_equal(mxdi_data_samples(d), 3);
     assert_int_equal(mxdi_data_n_inputs(d), 2);
@@ -359,15 +384,19 @@ static void broken_onnx_sets(void **state)
         ROW("", MXD_E_UNSUPPORTED, "element type 0"),
         ROW("\x08\x01\x08", MXD_E_PARSE, "cut short"),
         ROW("\x08\x01\x08\x02\x10\x01\x4A\x08\0\0\x80\x3F", MXD_E_PARSE, "cut short"),
-        ROW("\x08\x01\x08\x02\x10\x01\x4A\x04\0\0\x80\x3F", MXD_E_PARSE, "expected 8 bytes of data, got 4"),
-        ROW("\x08\x01\x10\x01\x4A\x08\0\0\x80\x3F\0\0\0\0", MXD_E_PARSE, "expected 4 bytes of data, got 8"),
-        ROW("\x08\x01\x08\x02\x10\x01\x22\x04\0\0\x80\x3F", MXD_E_PARSE, "expected 2 elements, got 1"),
+        ROW("\x08\x01\x08\x02\x10\x01\x4A\x04\0\0\x80\x3F", MXD_E_PARSE,
+            "expected 8 bytes of data, got 4"),
+        ROW("\x08\x01\x10\x01\x4A\x08\0\0\x80\x3F\0\0\0\0", MXD_E_PARSE,
+            "expected 4 bytes of data, got 8"),
+        ROW("\x08\x01\x08\x02\x10\x01\x22\x04\0\0\x80\x3F", MXD_E_PARSE,
+            "expected 2 elements, got 1"),
         ROW("\x08\x01\x10\x01\x22\x03\0\0\x80", MXD_E_PARSE, "elements"),
         ROW("\x08\x01\x10\x08\x32\x01\x61", MXD_E_UNSUPPORTED, "element type 8"),
         ROW("\x08\x01\x10\x01\x70\x01", MXD_E_UNSUPPORTED, "external"),
         ROW("\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F\x08\x7F\x10\x01", MXD_E_RANGE, "too large"),
         ROW("\x08\xFF\xFF\xFF\xFF\x0F\x10\x01", MXD_E_PARSE, "expected 4294967295 elements"),
-        ROW("\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x10\x01", MXD_E_PARSE, "not one"), /* dim -1 */
+        ROW("\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x10\x01", MXD_E_PARSE,
+            "not one"), /* dim -1 */
         ROW("\x10\x01\x4A\x04\0\0\x80\x3F", MXD_E_SHAPE, "scalar"),
         ROW("\x0F\x01", MXD_E_PARSE, "not one"),
         ROW("<html>", MXD_E_PARSE, "not one"),
@@ -380,7 +409,8 @@ static void broken_onnx_sets(void **state)
     PROTO(0, 0, "\x08\x01\x10\x01\x4A\x04\0\0\x80\x3F");
     PROTO(1, 0, "\x08\x01\x08\x01\x10\x01\x4A\x04\0\0\x80\x3F");
     refuses("onnx:m", MXD_E_SHAPE, "test_data_set_1/input_0.pb: expected the type and shape");
-    uint8_t many[8 + 16000] = "\x08\x01\x10\x01\x22\x80\x7D"; /* 4000 elements for a shape of one, past any block of memory */
+    uint8_t many[8 + 16000] = "\x08\x01\x10\x01\x22\x80\x7D"; /* 4000 elements for a shape of one,
+                                                                 past any block of memory */
     write_set(0, 0, many, 7 + 16000);
     refuses("onnx:m", MXD_E_PARSE, "expected 1 elements, got 4000");
     refuses("onnx:none", MXD_E_IO, "none: expected a folder with test_data_set_0");
@@ -397,7 +427,8 @@ static void memory_runs_out(void **state)
     write_gz("x.gz", idx_pictures, sizeof(idx_pictures));
     write_bytes("y", idx_labels, sizeof(idx_labels));
     refuse_each_allocation("idx:x.gz,y,mean=1,shuffle=1", x);
-    assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC64, NULL, records, sizeof(records), packed, &n, sizeof(packed)),
+    assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC64, NULL, records, sizeof(records),
+                                             packed, &n, sizeof(packed)),
                      LZMA_OK);
     write_bytes("c.xz", packed, n);
     refuse_each_allocation("cifar10:c.xz", x);

@@ -37,7 +37,8 @@ static mxdi_data_spec parse(const char *text)
     return s;
 }
 
-/* The specification is refused as wrong usage, and the message says each of the words (NULL ends them). */
+/* The specification is refused as wrong usage, and the message says each of the words (NULL ends
+ * them). */
 static void spec_refused(const char *text, const char *const *says)
 {
     mxdi_data_spec s;
@@ -76,8 +77,9 @@ static void presets_and_kinds(void **state)
 static void keys_and_lists(void **state)
 {
     (void)state;
-    const mxdi_data_spec s = parse("npy:a,,b.npy,labels=l,,1.npy,scale=1/255,mean=0.485:0.456:0.406,std=0.5,layout=nhwc,"
-                                   "channels=bgr,skip=5,subset=7,shuffle=0,shape=3:4:5");
+    const mxdi_data_spec s =
+        parse("npy:a,,b.npy,labels=l,,1.npy,scale=1/255,mean=0.485:0.456:0.406,std=0.5,layout=nhwc,"
+              "channels=bgr,skip=5,subset=7,shuffle=0,shape=3:4:5");
     assert_string_equal(s.file[0], "a,b.npy");
     assert_string_equal(s.labels, "l,1.npy");
     assert_true(s.scale.n == 1 && s.scale.at[0] == (float)(1.0 / 255) && s.scaled);
@@ -87,7 +89,8 @@ static void keys_and_lists(void **state)
     assert_true(s.skip == 5 && s.subset == 7 && s.seed == 0);
     assert_true(s.n_shape == 3 && s.shape[0] == 3 && s.shape[2] == 5);
     const mxdi_data_spec plain = parse("npy:a.npy");
-    assert_true(!plain.nhwc && !plain.bgr && !plain.shuffled && !plain.scaled && plain.subset < 0 && plain.skip == 0);
+    assert_true(!plain.nhwc && !plain.bgr && !plain.shuffled && !plain.scaled && plain.subset < 0 &&
+                plain.skip == 0);
     assert_true(plain.scale.at[0] == 1 && plain.mean.at[0] == 0 && plain.std.at[0] == 1);
     const mxdi_data_spec z = parse("npz:a.npz,inputs=ids:input_ids:mask:attention,labels=y");
     assert_int_equal(z.n_inputs, 2);
@@ -101,8 +104,8 @@ static void all_that_is_wrong_is_told(void **state)
 {
     (void)state;
     REFUSES("cifar10:nowhere.bin,sclae=1", "'sclae'", "'scale'");
-    REFUSES("cifar10:nowhere.bin,sclae=1,subste=5,mean=x,std=0", "'sclae'", "'scale'", "'subste'", "'subset'", "mean", "'x'",
-            "std: expected no zero");
+    REFUSES("cifar10:nowhere.bin,sclae=1,subste=5,mean=x,std=0", "'sclae'", "'scale'", "'subste'",
+            "'subset'", "mean", "'x'", "std: expected no zero");
     REFUSES("npy:a.npy,zebra=1", "'zebra'", "npy takes", "labels", "shape");
     REFUSES("npy:a.npy,resize=5", "'resize' is not for npy");
     REFUSES("images:d,layout=nhwc", "'layout' is not for images");
@@ -142,14 +145,19 @@ static void json_form(void **state)
 {
     (void)state;
     assert_int_equal(mxdi_mkdirs("deep", NULL), MXD_OK);
-    write_text("deep/a.json", "{\"kind\": \"npy\", \"files\": [\"../x,y.npy\"], \"labels\": \"l.npy\", \"scale\": \"1/255\","
-                              " \"mean\": [0.485, 48.5303407, 1], \"std\": 0.5847029, \"skip\": 200, \"subset\": \"5\"}");
+    write_text(
+        "deep/a.json",
+        "{\"kind\": \"npy\", \"files\": [\"../x,y.npy\"], \"labels\": \"l.npy\", \"scale\": \"1/255\","
+        " \"mean\": [0.485, 48.5303407, 1], \"std\": 0.5847029, \"skip\": 200, \"subset\": \"5\"}");
     const mxdi_data_spec s = parse("@deep/a.json");
     assert_string_equal(s.file[0], "deep/../x,y.npy");
     assert_string_equal(s.labels, "deep/l.npy");
-    assert_true(s.scale.at[0] == (float)(1.0 / 255) && s.mean.at[1] == 48.5303407f && s.mean.at[2] == 1);
+    assert_true(s.scale.at[0] == (float)(1.0 / 255) && s.mean.at[1] == 48.5303407f &&
+                s.mean.at[2] == 1);
     assert_true(s.std.at[0] == 0.5847029f && s.skip == 200 && s.subset == 5);
-    write_text("b.json", "{\"kind\": \"npz\", \"files\": \"z.npz\", \"labels\": \"y\", \"inputs\": {\"x:0\": \"a\", \"m\": \"b\"}}");
+    write_text(
+        "b.json",
+        "{\"kind\": \"npz\", \"files\": \"z.npz\", \"labels\": \"y\", \"inputs\": {\"x:0\": \"a\", \"m\": \"b\"}}");
     const mxdi_data_spec z = parse("@b.json");
     assert_string_equal(z.file[0], "z.npz");
     assert_string_equal(z.labels, "y"); /* a name in the .npz, not a file */
@@ -162,7 +170,9 @@ static void json_form(void **state)
 static void wrong_json(void **state)
 {
     (void)state;
-    write_text("a.json", "{\"kind\": \"cifar10\", \"files\": [\"x\"], \"sclae\": 1, \"mean\": [true], \"skip\": {}}");
+    write_text(
+        "a.json",
+        "{\"kind\": \"cifar10\", \"files\": [\"x\"], \"sclae\": 1, \"mean\": [true], \"skip\": {}}");
     REFUSES("@a.json", "a.json", "'sclae'", "'scale'", "mean", "skip");
     write_text("a.json", "{\"files\": [\"x\"]}");
     REFUSES("@a.json", "'kind'");
@@ -184,8 +194,12 @@ static void wrong_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SPEC_TEST(presets_and_kinds), SPEC_TEST(keys_and_lists), SPEC_TEST(all_that_is_wrong_is_told),
-        SPEC_TEST(kinds_and_files),   SPEC_TEST(json_form),      SPEC_TEST(wrong_json),
+        SPEC_TEST(presets_and_kinds),
+        SPEC_TEST(keys_and_lists),
+        SPEC_TEST(all_that_is_wrong_is_told),
+        SPEC_TEST(kinds_and_files),
+        SPEC_TEST(json_form),
+        SPEC_TEST(wrong_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

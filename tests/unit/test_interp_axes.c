@@ -9,7 +9,7 @@
 static interp_case *pool(const char *op)
 {
     static const int64_t kernel[] = { 2, 2 }, pads[] = { 1, 0, 0, 0 };
-    interp_case *const   c        = case_of(op);
+    interp_case *const   c = case_of(op);
     IN(c, F32, DIMS(1, 1, 2, 3), 1, -2, 3, -4, 5, 6);
     set_ints(c, "kernel_shape", kernel, 2);
     set_ints(c, "pads", pads, 4);
@@ -73,7 +73,7 @@ static void largest_of_integers(void **state)
 {
     (void)state;
     static const int64_t kernel[] = { 2 }, pads[] = { 1, 1 }, strides[] = { 3 };
-    interp_case         *c        = case_of("MaxPool");
+    interp_case         *c = case_of("MaxPool");
     IN(c, S8, DIMS(1, 1, 2), -128, -100);
     set_ints(c, "kernel_shape", kernel, 1);
     set_ints(c, "pads", pads, 2);
@@ -101,9 +101,9 @@ static void largest_of_integers(void **state)
 static void huge_windows_are_cheap(void **state)
 {
     (void)state;
-    static const int64_t kernel[] = { INT32_MAX, INT32_MAX, INT32_MAX };
-    static const int64_t pads[]   = { INT32_MAX - 1, INT32_MAX - 1, INT32_MAX - 1, 0, 0, 0 };
-    static const char *const ops[] = { "MaxPool", "AveragePool" };
+    static const int64_t     kernel[] = { INT32_MAX, INT32_MAX, INT32_MAX };
+    static const int64_t     pads[]   = { INT32_MAX - 1, INT32_MAX - 1, INT32_MAX - 1, 0, 0, 0 };
+    static const char *const ops[]    = { "MaxPool", "AveragePool" };
     for (int k = 0; k < 2; k++) {
         interp_case *const c = case_of(ops[k]);
         IN(c, F32, DIMS(1, 1, 1, 1, 1), 3);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The interpreter behind the backend table: any batch up to the compiled one, traces, profiles, and what it refuses.
+ * The interpreter behind the backend table: any batch up to the compiled one, traces, profiles, and
+ * what it refuses.
  */
 #include "graph_case.h"
 
@@ -18,11 +19,12 @@ typedef struct engine {
 
 static mxd_status engine_open(engine *e, const mxdi_graph *g)
 {
-    const mxd_host_api        host    = { .struct_size = sizeof(host), .allocator = mxdi_default_allocator() };
+    const mxd_host_api        host    = { .struct_size = sizeof(host),
+                                          .allocator   = mxdi_default_allocator() };
     const mxd_compile_options compile = { .struct_size = sizeof(compile) };
     const mxd_run_options     run     = { .struct_size = sizeof(run) };
     const mxd_graph_view      view    = mxdi_graph_view(g);
-    *e                                = (engine){ .api = mxdi_interp_backend(), .err = MXD_ERROR_INIT };
+    *e = (engine){ .api = mxdi_interp_backend(), .err = MXD_ERROR_INIT };
     assert_int_equal(e->api->open(&e->dev, 0, NULL, &host, &e->err), MXD_OK);
     const mxd_status st = e->api->compile(&e->program, e->dev, &view, &compile, &e->err);
     if (st != MXD_OK)
@@ -42,7 +44,8 @@ static mxdi_graph *two_nodes(void)
 {
     mxdi_graph *const g = graph_new(13);
     const uint32_t    x = graph_input(g, "x", MXD_F32, DIMS(4, 2));
-    const uint32_t    h = graph_value(g, "h", MXD_F32, DIMS(4, 2)), y = graph_value(g, "y", MXD_F32, DIMS(4, 2));
+    const uint32_t    h = graph_value(g, "h", MXD_F32, DIMS(4, 2)),
+                   y    = graph_value(g, "y", MXD_F32, DIMS(4, 2));
     graph_node(g, "Relu", "relu", VALUES(x), &h, 1);
     graph_node(g, "Neg", "neg", VALUES(h), &y, 1);
     graph_output(g, y);
@@ -65,17 +68,18 @@ static mxd_status count_traced(void *user, const char *value, const mxd_tensor *
 static void any_batch_runs_and_is_traced(void **state)
 {
     (void)state;
-    mxdi_graph *const    g     = two_nodes();
-    const float          scale = 1.0f;
-    const int32_t        zero  = 0;
-    const mxd_qparams    q     = { .scale = &scale, .zero_point = &zero, .n = 1, .q_max = 1 };
-    float                x[8] = { -1, 2, -3, 4, 5, 6, 7, 8 }, y[8] = { 0 };
-    mxd_tensor           in = { x, MXD_F32, 2, { 3, 2 } }, out = { y, MXD_F32, 2, { 3, 2 } };
-    engine               e;
-    int                  traced = 0;
+    mxdi_graph *const g     = two_nodes();
+    const float       scale = 1.0f;
+    const int32_t     zero  = 0;
+    const mxd_qparams q     = { .scale = &scale, .zero_point = &zero, .n = 1, .q_max = 1 };
+    float             x[8] = { -1, 2, -3, 4, 5, 6, 7, 8 }, y[8] = { 0 };
+    mxd_tensor        in = { x, MXD_F32, 2, { 3, 2 } }, out = { y, MXD_F32, 2, { 3, 2 } };
+    engine            e;
+    int               traced = 0;
     assert_int_equal(mxdi_value_set_qparams(g, 1, &q, NULL), MXD_OK);
     assert_int_equal(engine_open(&e, g), MXD_OK);
-    assert_int_equal(e.api->session_run(e.run, &in, 1, &out, 1, count_traced, &traced, &e.err), MXD_OK);
+    assert_int_equal(e.api->session_run(e.run, &in, 1, &out, 1, count_traced, &traced, &e.err),
+                     MXD_OK);
     assert_int_equal(traced, 1);
     const float want[8] = { 0, -2, 0, -4, -5, -6, 0, 0 };
     for (int k = 0; k < 8; k++)
@@ -93,7 +97,7 @@ static void any_batch_runs_and_is_traced(void **state)
 static void profiles_count_runs_since_the_last(void **state)
 {
     (void)state;
-    mxdi_graph *const g = two_nodes();
+    mxdi_graph *const g    = two_nodes();
     float             x[8] = { 0 }, y[8];
     const mxd_tensor  in = { x, MXD_F32, 2, { 4, 2 } }, out = { y, MXD_F32, 2, { 4, 2 } };
     engine            e;
@@ -143,13 +147,14 @@ static void nodes_of_many_inputs(void **state)
 static void claims_and_refusals(void **state)
 {
     (void)state;
-    mxdi_graph *const g = graph_new(13);
-    const uint32_t    x = graph_input(g, "x", MXD_F64, DIMS(2, 2)), y = graph_value(g, "y", MXD_F64, DIMS(2, 2));
-    const uint32_t    z = graph_value(g, "z", MXD_F64, DIMS(2, 2));
-    const char       *reason[2] = { NULL };
-    uint8_t           taken[2]  = { 0 };
-    mxd_claim         claim     = { .struct_size = sizeof(claim), .taken = taken, .reason = reason };
-    engine            e;
+    mxdi_graph *const g      = graph_new(13);
+    const uint32_t    x      = graph_input(g, "x", MXD_F64, DIMS(2, 2)),
+                   y         = graph_value(g, "y", MXD_F64, DIMS(2, 2));
+    const uint32_t z         = graph_value(g, "z", MXD_F64, DIMS(2, 2));
+    const char    *reason[2] = { NULL };
+    uint8_t        taken[2]  = { 0 };
+    mxd_claim      claim     = { .struct_size = sizeof(claim), .taken = taken, .reason = reason };
+    engine         e;
     graph_node(g, "Relu", "relu", VALUES(x), &y, 1);
     graph_node(g, "MatMul", "matmul", VALUES(y, y), &z, 1);
     graph_output(g, z);
@@ -169,7 +174,8 @@ static void options_of_the_device(void **state)
 {
     (void)state;
     const mxd_backend_api *const api     = mxdi_interp_backend();
-    const mxd_host_api           host    = { .struct_size = sizeof(host), .allocator = mxdi_default_allocator() };
+    const mxd_host_api           host    = { .struct_size = sizeof(host),
+                                             .allocator   = mxdi_default_allocator() };
     mxd_option                   option  = { "isa", "avx2" };
     const mxd_options            options = { &option, 1 };
     mxd_device                  *dev     = NULL;
@@ -195,8 +201,9 @@ static void shapes_are_checked(void **state)
     for (int huge = 0; huge < 2; huge++) {
         mxdi_graph *const g = graph_new(13);
         const int64_t     n = huge ? INT64_MAX / 4 : -1;
-        const uint32_t    x = graph_value(g, "x", MXD_F32, &n, 1), y = graph_value(g, "y", MXD_F32, &n, 1);
-        engine            e;
+        const uint32_t    x = graph_value(g, "x", MXD_F32, &n, 1),
+                       y    = graph_value(g, "y", MXD_F32, &n, 1);
+        engine e;
         assert_int_equal(mxdi_graph_add_input(g, x, NULL), MXD_OK);
         graph_node(g, "Softmax", "s", VALUES(x), &y, 1);
         graph_output(g, y);

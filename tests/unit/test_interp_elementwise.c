@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Functions of one element and of broadcast inputs, Cast, Clip: every op of the tables, floats at the places where they
- * differ from what one would write first, integers at the ends of their types.
+ * Functions of one element and of broadcast inputs, Cast, Clip: every op of the tables, floats at
+ * the places where they differ from what one would write first, integers at the ends of their
+ * types.
  */
 #include "interp_case.h"
 
@@ -16,7 +17,8 @@ static void unary(const char *op, const double *x, int64_t n, const double *want
     expect(c, 0, want, n, tolerance);
     done(c);
 }
-#define UNARY(op, tolerance, x, ...) unary(op, NUMBERS x, (const double[]){ __VA_ARGS__ }, tolerance)
+#define UNARY(op, tolerance, x, ...) \
+    unary(op, NUMBERS x, (const double[]){ __VA_ARGS__ }, tolerance)
 
 static void functions_of_one_float(void **state)
 {

@@ -53,7 +53,7 @@ static void transpose(void **state)
 {
     (void)state;
     static const int64_t perm[] = { 2, 0, 1 }, twice[] = { 0, 0, 1 };
-    interp_case         *c      = case_of("Transpose");
+    interp_case         *c = case_of("Transpose");
     IN(c, S16, DIMS(1, 2, 3), 1, 2, 3, 4, 5, 6);
     set_ints(c, "perm", perm, 3);
     OUT(c, S16, DIMS(3, 1, 2));
@@ -96,7 +96,8 @@ static void slices_with_any_start_and_step(void **state)
     SLICE(-100, 2, 1, 0, 1);
     SLICE(INT64_MAX, INT64_MIN, -1, 4, 3, 2, 1, 0);
     SLICE(3, 0, -2, 3, 1);
-    SLICE(-100, INT64_MIN, -1, 0); /* ONNX clamps the start to the first element; NumPy takes none */
+    SLICE(-100, INT64_MIN, -1,
+          0); /* ONNX clamps the start to the first element; NumPy takes none */
     SLICE(0, 5, INT64_MAX, 0);
     SLICE(4, INT64_MIN, INT64_MIN, 4);
     slice(3, 1, 1, NULL, 0);
@@ -107,7 +108,7 @@ static void slices_of_axes_and_old_ones(void **state)
 {
     (void)state;
     static const int64_t starts[] = { 1, -1 }, ends[] = { 2, 9 };
-    interp_case         *c        = case_of("Slice");
+    interp_case         *c = case_of("Slice");
     IN(c, S32, DIMS(2, 3), 1, 2, 3, 4, 5, 6);
     IN(c, S64, DIMS(2), 0, 1);
     IN(c, S64, DIMS(2), 2, 2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Conv, ConvTranspose, MatMul, Gemm and their fused float forms: geometry, and the order of the fmaf chain that interp.h
- * promises.
+ * Conv, ConvTranspose, MatMul, Gemm and their fused float forms: geometry, and the order of the
+ * fmaf chain that interp.h promises.
  */
 #include "interp_case.h"
 
@@ -11,7 +11,7 @@ static void conv_with_everything(void **state)
 {
     (void)state;
     static const int64_t pads[] = { 1, 0, 0, 1 }, strides[] = { 2, 1 }, dilations[] = { 1, 2 };
-    interp_case *const   c      = case_of("Conv");
+    interp_case *const   c = case_of("Conv");
     IN(c, F32, DIMS(1, 2, 2, 3), 1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60);
     IN(c, F32, DIMS(2, 1, 2, 2), 1, 2, 3, 4, 1, 0, 0, 1);
     IN(c, F32, DIMS(2), 0.5, -0.5);
@@ -45,7 +45,8 @@ static void conv_of_one_and_three_axes(void **state)
     CHECK(c, 3, 6, 5);
 }
 
-/* Bias first, then taps, and for each tap the channels: sums of very unlike size tell every other order. */
+/* Bias first, then taps, and for each tap the channels: sums of very unlike size tell every other
+ * order. */
 static void conv_is_one_chain_in_order(void **state)
 {
     (void)state;
@@ -104,7 +105,7 @@ static void conv_transposed(void **state)
 {
     (void)state;
     static const int64_t strides[] = { 2 }, more[] = { 1 }, pads[] = { 1, 0 }, shape[] = { 4 };
-    interp_case         *c         = case_of("ConvTranspose");
+    interp_case         *c = case_of("ConvTranspose");
     IN(c, F32, DIMS(1, 1, 2), 1, 2);
     IN(c, F32, DIMS(1, 1, 3), 1, 10, 100);
     IN(c, F32, DIMS(1), 0.5);
@@ -239,7 +240,8 @@ static void fused_conv_adds_and_clamps(void **state)
     CHECK(c, 0, 5, 7.5, 8);
 }
 
-/* Operands are rounded to the compute type; the result only with round_output, and before the residual. */
+/* Operands are rounded to the compute type; the result only with round_output, and before the
+ * residual. */
 static void fused_matmul_in_16_bits(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * QAdd, Lookup8, QAveragePool, QReduceMean and QSoftmax against docs/graph-ops.md, by numbers worked out by hand.
+ * QAdd, Lookup8, QAveragePool, QReduceMean and QSoftmax against docs/graph-ops.md, by numbers
+ * worked out by hand.
  */
 #include "interp_case.h"
 
@@ -137,7 +138,7 @@ static void lookup_gives_the_tables_type(void **state)
 static interp_case *pool(int64_t include_pad)
 {
     static const int64_t kernel[] = { 1, 3 }, pads[] = { 0, 1, 0, 1 };
-    interp_case *const   c        = case_of("QAveragePool");
+    interp_case *const   c = case_of("QAveragePool");
     IN(c, U8, DIMS(1, 1, 1, 4), 11, 12, 14, 18);
     IN(c, F32, DIMS(4), 0, 1, 0.5, 0.25);
     set_ints(c, "kernel_shape", kernel, 2);
@@ -168,7 +169,7 @@ static void pool_beyond_the_padding(void **state)
 {
     (void)state;
     static const int64_t kernel[] = { 2 }, strides[] = { 2 };
-    interp_case *const   c        = case_of("QAveragePool");
+    interp_case *const   c = case_of("QAveragePool");
     IN(c, S8, DIMS(1, 1, 3), 1, 3, 5);
     IN(c, F32, DIMS(3), 0, 10, 100);
     set_ints(c, "kernel_shape", kernel, 1);

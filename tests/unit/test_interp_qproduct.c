@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * QConv and QMatMul against docs/graph-ops.md: numbers worked out by hand, at ties, at both ends of the range, with every
- * input and every form of the residual.
+ * QConv and QMatMul against docs/graph-ops.md: numbers worked out by hand, at ties, at both ends of
+ * the range, with every input and every form of the residual.
  */
 #include "interp_case.h"
 
-/* x (1, 1, 1, n), w (1, 1, 1, 1) of s8: one output for each element, m and the range still to be set. */
+/* x (1, 1, 1, n), w (1, 1, 1, 1) of s8: one output for each element, m and the range still to be
+ * set. */
 static interp_case *pointwise(mxd_dtype x_type, const double *x, int64_t n, double w)
 {
-    interp_case *const  c   = case_of("QConv");
-    const int64_t       dim[] = { 1, 1, 1, n };
+    interp_case *const   c        = case_of("QConv");
+    const int64_t        dim[]    = { 1, 1, 1, n };
     static const int64_t kernel[] = { 1, 1 };
     case_in(c, x_type, dim, 4, x, n);
     IN(c, S8, DIMS(1, 1, 1, 1), w);
@@ -251,8 +252,9 @@ static void order_of_the_residual_at_a_tie(void **state)
 static void padding_adds_nothing(void **state)
 {
     (void)state;
-    static const int64_t kernel[] = { 2 }, pads[] = { 1, 1 }, strides[] = { 2 }, dilations[] = { 2 };
-    interp_case *const   c        = case_of("QConv");
+    static const int64_t kernel[] = { 2 }, pads[] = { 1, 1 }, strides[] = { 2 },
+                         dilations[] = { 2 };
+    interp_case *const c             = case_of("QConv");
     IN(c, U8, DIMS(1, 2, 4), 11, 12, 13, 14, 21, 22, 23, 24);
     IN(c, S8, DIMS(2, 1, 2), 1, 10, 2, 20);
     in_b_bf(c, NULL, NULL);
@@ -361,7 +363,7 @@ static void what_does_not_fit_is_refused(void **state)
     OUT(c, S8, DIMS(1, 1, 1, 1));
     refused(c, MXD_E_RANGE);
 
-    c = residual(1, 1, 1); /* a residual beside a float */
+    c               = residual(1, 1, 1); /* a residual beside a float */
     c->out[0].dtype = MXD_NONE;
     free(c->out[0].data);
     c->out[0] = case_tensor(MXD_F32, DIMS(1, 1, 1, 1));

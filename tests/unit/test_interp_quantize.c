@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ONNX's own quantization ops: QuantizeLinear and DequantizeLinear in every granularity and type, dynamic quantization,
- * and the products on integers.
+ * ONNX's own quantization ops: QuantizeLinear and DequantizeLinear in every granularity and type,
+ * dynamic quantization, and the products on integers.
  */
 #include "interp_case.h"
 
@@ -44,8 +44,8 @@ static void quantize_to_every_type(void **state)
     static const struct {
         mxd_dtype type;
         double    lo, hi;
-    } types[] = { { MXD_U8, 0, 255 }, { MXD_S8, -128, 127 }, { MXD_U16, 0, 65535 }, { MXD_S16, -32768, 32767 },
-                  { MXD_U4, 0, 15 },  { MXD_S4, -8, 7 } };
+    } types[] = { { MXD_U8, 0, 255 },         { MXD_S8, -128, 127 }, { MXD_U16, 0, 65535 },
+                  { MXD_S16, -32768, 32767 }, { MXD_U4, 0, 15 },     { MXD_S4, -8, 7 } };
     for (size_t k = 0; k < sizeof(types) / sizeof(types[0]); k++) {
         interp_case *const c = case_of("QuantizeLinear");
         IN(c, F32, DIMS(3), -1e6, 3.2, 1e6);
@@ -211,7 +211,8 @@ static void quantize_by_the_range_at_hand(void **state)
     interp_case *c = dynamic((const double[]){ -255, 0, 1, 3, 255 }, 5);
     WANT_OF(c, 1, 2);
     WANT_OF(c, 2, 128); /* 127.5 to even */
-    WANT_OF(c, 0, 0, 128, 128, 130, 255); /* -127.5 -> -128; 0.5 -> 0; 1.5 -> 2; 127.5 -> 128, cut */
+    WANT_OF(c, 0, 0, 128, 128, 130,
+            255); /* -127.5 -> -128; 0.5 -> 0; 1.5 -> 2; 127.5 -> 128, cut */
     done(c);
     c = dynamic((const double[]){ 51, 102 }, 2); /* 0 is in the range */
     WANT_OF(c, 1, (double)(102.0f / 255.0f));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Resize and Upsample: where positions come from, in every mode of coordinates and rounding; kernels at the edges and
- * stretched; scales, sizes and regions.
+ * Resize and Upsample: where positions come from, in every mode of coordinates and rounding;
+ * kernels at the edges and stretched; scales, sizes and regions.
  */
 #include "interp_case.h"
 
 /* x along one axis, resized to n by a scale (0: by size). */
-static interp_case *resize(const char *mode, const char *place, const double *x, int64_t in, double scale, int64_t n)
+static interp_case *resize(const char *mode, const char *place, const double *x, int64_t in,
+                           double scale, int64_t n)
 {
     interp_case *const c = case_of("Resize");
     case_in(c, MXD_F32, &in, 1, x, in);
@@ -79,7 +80,9 @@ static void nearest_modes(void **state)
 static double keys(double a, double d)
 {
     d = fabs(d);
-    return d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 : d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
+    return d <= 1  ? ((a + 2) * d - (a + 3)) * d * d + 1
+           : d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+                   : 0;
 }
 
 static void cubic(void **state)
@@ -106,9 +109,11 @@ static void cubic(void **state)
         expect(c, 0, want, 8, 1e-6);
         done(c);
     }
-    interp_case *const c = RESIZE("cubic", "half_pixel", (0, 1, 2, 3, 4, 5), 2, 12); /* -0.75 is the default */
+    interp_case *const c =
+        RESIZE("cubic", "half_pixel", (0, 1, 2, 3, 4, 5), 2, 12); /* -0.75 is the default */
     run(c);
-    assert_true(fabs((double)((float *)c->out[0].data)[5] - 2.25) > 1e-3); /* only -0.5 keeps straight lines */
+    assert_true(fabs((double)((float *)c->out[0].data)[5] - 2.25) >
+                1e-3); /* only -0.5 keeps straight lines */
     done(c);
 }
 
@@ -252,7 +257,8 @@ static void old_versions(void **state)
 static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
-    interp_case *c = RESIZE("linear", "half_pixel", (1, 2), 1e-30, 4); /* would be looked for far away */
+    interp_case *c =
+        RESIZE("linear", "half_pixel", (1, 2), 1e-30, 4); /* would be looked for far away */
     refused(c, MXD_E_SHAPE);
     c = RESIZE("linear", "half_pixel", (1, 2), -1, 4); /* neither scales nor sizes */
     set_string(c, "keep_aspect_ratio_policy", "not_larger");

@@ -114,7 +114,8 @@ static void run_tiles(const struct call *c, mxdi_conv_q8_tile *t, int32_t vector
         tiles[rows](t);
         t->a += rows * t->a_row;
         t->y = (uint8_t *)t->y + rows * t->y_row;
-        t->r += c->r ? rows * t->y_row : 0;
+        if (c->r)
+            t->r += rows * t->y_row;
     }
 }
 
