@@ -9,7 +9,7 @@ THREADED = base_system|cpu_backend|engine|api|train # tests that run threads: th
 DEPS     = @tools/install_deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check headline bench fuzz mutants sanitize format tidy install clean help
+.PHONY: all demo check bench fuzz mutants sanitize format tidy install clean help
 
 # Configure (cheap when nothing changed) and build one preset.
 define build
@@ -32,11 +32,7 @@ check: ## build, and every test
 	$(call build,release,$(WERROR))
 	@ctest --test-dir build --output-on-failure -j2
 
-headline: all ## the figures of the README, measured here
-	$(DEPS) python data
-	@tools/headline.sh
-
-bench: all ## whole models and kernels beside other engines: bench/results.csv
+bench: all ## whole models and kernels beside other engines: bench/results/peers.csv
 	$(DEPS) python
 	@bench/run.sh
 
