@@ -78,7 +78,7 @@ json_t *cli_ints(const int64_t *v, int32_t n);
 /* A table on stdout whose columns line up: rows of `columns` cells; numbers (a cell that starts with a digit, + or -) to the right. */
 struct table { char **cell; int n, cap, columns; bool failed; };
 void table_row(struct table *t, const char *format, ...) MXD_PRINTF(2, 3); /* cells separated by tabs; the first row is the head */
-void table_print(struct table *t);    /* and free */
+void table_print(const struct cli *c, struct table *t); /* nothing with --json; frees in any case */
 /* "1.23 M", "4.5 KiB" */
 const char *human_count(char out[32], double v);
 const char *human_bytes(char out[32], double v);
@@ -90,5 +90,5 @@ int  cli_progress(void *user, double done);   /* user: struct cli; a bar on a te
 
 /* Audit rows as JSON and as a table. */
 json_t *cli_audit_json(const mxd_engine *engine);
-void    cli_audit_table(const mxd_engine *engine);
+void    cli_audit_table(const struct cli *c, const mxd_engine *engine);
 #endif

@@ -24,7 +24,7 @@ static mxd_status run(struct cli *c)
     json_object_set_new(c->result, "layers", cli_audit_json(e));
     json_object_set_new(c->result, "mismatches", json_integer(mismatches));
     if (!c->json) {
-        cli_audit_table(e);
+        cli_audit_table(c, e);
         printf("%u nodes, %u mismatches\n", n, mismatches);
     }
     c->exit_code = mismatches ? 1 : 0;

@@ -20,8 +20,7 @@ static mxd_status run(struct cli *c)
         table_row(&t, "%s\t%u\t%s", i.name, i.devices, i.description);
     }
     json_object_set_new(c->result, "backends", list);
-    if (!c->json)
-        table_print(&t);
+    table_print(c, &t);
     return MXD_OK;
 }
 

@@ -53,8 +53,7 @@ static mxd_status report_profile(mxd_session *s, const mxd_bench_result *r, stru
                   human_bytes(b, (double)rows[k].bytes));
     }
     json_object_set_new(c->result, "layers", layers);
-    if (!c->json)
-        table_print(&t);
+    table_print(c, &t);
     mxd_free(c->ctx, rows);
     return MXD_OK;
 }

@@ -16,7 +16,7 @@ static const struct opt opts[] = {
     { OPT_ARG, "B", 0, &path[1], true, NULL, "engine or ONNX file" },
     { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples, with labels for accuracy (docs/cli.md)" },
     { OPT_INT, "samples", 0, &samples, false, "N", "at most so many of them (default: all)" },
-    { OPT_INT, "batch", 0, &batch, false, "N", "samples in one run (default: the engine's; 100 for ONNX files)" },
+    { OPT_INT, "batch", 0, &batch, false, "N", "samples in one run (default: what both engines hold; 100 for ONNX files)" },
     { OPT_NUM, "duration", 0, &duration, false, "S", "time both, in turns, for at least so long (default: 3; 0: no timing)" },
     { OPT_STR, "fail-on", 0, &fail_on, false, "top1_drop=0.5,speedup=2", "exit 1 when accuracy drops by more points, or the speed-up is lower" },
     OPT_END,
@@ -106,7 +106,8 @@ static mxd_status compare_layers(struct compared *p, const mxd_dataset *data, st
     }
     json_t *const layers = json_array();
     struct table t = { .cell = NULL };
-    table_row(&t, "layer\tSQNR dB\tintegers differing");
+    if (st == MXD_OK)
+        table_row(&t, "layer\tSQNR dB\tintegers differing");
     for (uint32_t k = 0; k < n && st == MXD_OK; k++) {
         json_array_append_new(layers, json_pack("{s:o, s:o, s:o}", "node", cli_text(d[k].node), "sqnr_db", cli_number(d[k].sqnr_db), "integers_differing",
                                                 d[k].integers_differing < 0 ? json_null() : json_integer(d[k].integers_differing)));
@@ -117,17 +118,18 @@ static mxd_status compare_layers(struct compared *p, const mxd_dataset *data, st
     }
     json_object_set_new(c->result, "layers", layers);
     json_object_set_new(c->result, "integers_equal", json_boolean(st == MXD_OK && all_differing == 0));
-    if (!c->json && st == MXD_OK)
-        table_print(&t);
+    table_print(c, &t);
     mxd_free(c->ctx, d);
     return st;
 }
 
+/* Times are of the same number of samples: --batch, or what both hold in one run. */
 static mxd_status time_both(struct compared *p, struct cli *c)
 {
     mxd_bench_options o[2] = { MXD_BENCH_OPTIONS_INIT, MXD_BENCH_OPTIONS_INIT };
+    const int64_t held[2] = { mxd_engine_batch(p->engine[0]), mxd_engine_batch(p->engine[1]) };
     for (int k = 0; k < 2; k++) {
-        o[k].batch = batch;
+        o[k].batch = batch ? batch : held[0] < held[1] ? held[0] : held[1];
         o[k].threads = p->threads[k];
         o[k].duration_s = duration;
         o[k].stop = cli_stop;

@@ -38,8 +38,7 @@ static mxd_status inspect_calibration(struct cli *c)
     }
     json_object_set_new(c->result, "samples", json_integer(mxd_calibration_samples(calib)));
     json_object_set_new(c->result, "tensors", list);
-    if (!c->json)
-        table_print(&t);
+    table_print(c, &t);
     mxd_calibration_destroy(calib);
     return MXD_OK;
 }
@@ -95,7 +94,7 @@ static void report_json(struct cli *c, const mxd_inspection *i)
     json_object_set_new(c->result, "unsupported", unsupported);
 }
 
-static void report_text(const mxd_inspection *i, int32_t opset)
+static void report_text(const struct cli *c, const mxd_inspection *i, int32_t opset)
 {
     struct table t = { .cell = NULL };
     char a[32], b[32], d[32];
@@ -105,7 +104,7 @@ static void report_text(const mxd_inspection *i, int32_t opset)
         table_row(&t, "%s\t%s\t%s\t%s\t%s", l->node, l->op, l->macs ? human_count(a, (double)l->macs) : "-",
                   l->parameters ? human_count(b, (double)l->parameters) : "-", l->unsupported ? "NOT SUPPORTED" : l->precision ? l->precision : "");
     }
-    table_print(&t);
+    table_print(c, &t);
     print_ends("input", i->input, i->n_inputs);
     print_ends("output", i->output, i->n_outputs);
     printf("opset %d, %u nodes, %s MACs, %s parameters, %s of weights\n", opset, i->n_layers, human_count(a, (double)i->macs),
@@ -134,7 +133,7 @@ static mxd_status run(struct cli *c)
         json_object_set_new(c->result, "opset", json_integer(mxd_model_opset(model)));
         report_json(c, i);
         if (!c->json)
-            report_text(i, mxd_model_opset(model));
+            report_text(c, i, mxd_model_opset(model));
         c->exit_code = i->n_unsupported ? 3 : 0;
     }
     mxd_inspection_destroy(i);

@@ -14,7 +14,7 @@ static const struct opt opts[] = {
     { OPT_STR, "for", 0, &targets, false, "BACKEND[,...]", "write only what these accept: cpu onnxruntime openvino tensorrt" },
     { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations, from `mixdown calibrate`" },
     { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples to calibrate with in place of a calibration file" },
-    { OPT_STR, "repair", 0, &repair, false, "cle,bias|none", "corrections after rounding (default: none for 8 bits)" },
+    { OPT_STR, "repair", 0, &repair, false, "none", "corrections after rounding; there are none yet" },
     OPT_END,
 };
 
@@ -53,9 +53,9 @@ static void report_result(const mxd_quantize_report *r, struct cli *c)
                         json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "avg_weight_bits", r->avg_weight_bits, "avg_weight_bits_stored", r->avg_weight_bits_stored,
                                   "avg_act_bits", r->avg_act_bits, "avg_op_bits", r->avg_op_bits, "avg_layer_bits", r->avg_layer_bits, "avg_layer_bits_all",
                                   r->avg_layer_bits_all, "peak_act_bytes", (json_int_t)r->peak_act_bytes));
+    table_print(c, &t);
     if (c->json)
         return;
-    table_print(&t);
     printf("average bits: weights %.2f (stored %.2f), activations %.2f, operations %.2f, layers %.2f\n", r->avg_weight_bits, r->avg_weight_bits_stored,
            r->avg_act_bits, r->avg_op_bits, r->avg_layer_bits);
 }

@@ -87,7 +87,7 @@ static bool is_number(const char *s)
     return s && (isdigit((unsigned char)s[0]) || ((s[0] == '-' || s[0] == '+') && isdigit((unsigned char)s[1])));
 }
 
-void table_print(struct table *t)
+static void print_rows(const struct table *t)
 {
     int *const widest = calloc((size_t)t->columns + 1, sizeof(int));
     bool *const right = calloc((size_t)t->columns + 1, sizeof(bool));
@@ -106,11 +106,17 @@ void table_print(struct table *t)
     }
     if (t->failed)
         puts("...");
+    free(widest);
+    free(right);
+}
+
+void table_print(const struct cli *c, struct table *t)
+{
+    if (!c->json)
+        print_rows(t);
     for (int k = 0; k < t->n; k++)
         free(t->cell[k]);
     free(t->cell);
-    free(widest);
-    free(right);
     memset(t, 0, sizeof(*t));
 }
 
@@ -157,7 +163,7 @@ static const char *dash(const char *s)
     return s ? s : "-";
 }
 
-void cli_audit_table(const mxd_engine *engine)
+void cli_audit_table(const struct cli *c, const mxd_engine *engine)
 {
     const mxd_audit_row *rows;
     uint32_t n;
@@ -167,5 +173,5 @@ void cli_audit_table(const mxd_engine *engine)
     for (uint32_t k = 0; k < n; k++)
         table_row(&t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", rows[k].node, rows[k].op, dash(rows[k].asked), dash(rows[k].stored), dash(rows[k].computed),
                   rows[k].verdict, dash(rows[k].kernel), rows[k].reason ? rows[k].reason : "");
-    table_print(&t);
+    table_print(c, &t);
 }

@@ -31,7 +31,7 @@ typedef struct mxd_host_api {
 } mxd_host_api;
 
 typedef struct mxd_option { const char *key, *value; } mxd_option;
-/** Options of a device, as key and value: "isa" (names of CLI.md). Unknown keys are refused. */
+/** Options of a device, as key and value: "isa" (names of docs/cli.md). Unknown keys are refused. */
 typedef struct mxd_options { const mxd_option *option; uint32_t n; } mxd_options;
 
 /** What a device can do, for the quantizer and for people. */

@@ -64,7 +64,7 @@ MXD_API void mxd_calibration_tensor(mxd_tensor_range *out, const mxd_calibration
 typedef struct mxd_quantize_options {
     uint32_t     struct_size;
     const char  *for_backends; /* "tensorrt,onnxruntime": only what all of them accept; NULL: cpu */
-    const char  *repair;       /* "cle,bias,adaround", "none"; NULL: the default for the precision */
+    const char  *repair;       /* NULL or "none"; corrections after rounding (cross-layer equalization, bias) are not there yet */
     uint32_t     threads;
     mxd_progress progress;
     void        *user;
@@ -83,7 +83,7 @@ typedef struct mxd_quantize_report {
  * Write precision into the graph: QuantizeLinear, DequantizeLinear and Cast around what the recipe names.
  *
  * @param calibration  may be NULL when no activation is to be quantized.
- * @param data         may be NULL; used by repairs that compare layer outputs.
+ * @param data         may be NULL; kept for corrections that compare layer outputs.
  * @retval MXD_E_USAGE  a recipe entry names no layer of this model; the nearest name is told.
  * @retval MXD_E_UNSUPPORTED  a precision that nothing here executes (16-bit integers).
  */

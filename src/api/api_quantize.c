@@ -165,10 +165,12 @@ mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_
     mxd_constraints constraints;
     mxdi_source source;
     *out = NULL;
+    if (o->repair && strcmp(o->repair, "none") != 0)
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "repair: 'none' expected, got '%s': no correction after rounding is there yet", o->repair);
     MXD_TRY(join_constraints(&constraints, ctx, o->for_backends, err));
     if (data)
         source = mxdi_api_source(data);
-    const mxdi_quantize_options inner = { .backend = &constraints, .registry = &ctx->registry, .data = data ? &source : NULL, .repair = o->repair, .threads = o->threads };
+    const mxdi_quantize_options inner = { .backend = &constraints, .registry = &ctx->registry, .data = data ? &source : NULL, .threads = o->threads };
     mxd_model *const q = MXDI_ALLOC(&ctx->allocator, mxd_model, 1);
     if (!q)
         return mxdi_nomem(err);

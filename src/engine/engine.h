@@ -55,7 +55,7 @@ typedef struct mxdi_audit_row {
     const char *asked;    /* precision name, NULL: nothing was asked */
     const char *stored;   /* precision name or type of what the weights are held in; NULL: no weights */
     const char *computed; /* of the kernel */
-    const char *verdict;  /* DESIGN.md section 7 */
+    const char *verdict;  /* one of the words of docs/architecture.md */
     const char *kernel, *reason; /* NULL: none */
 } mxdi_audit_row;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From a QDQ graph to the integer ops of docs/graph-ops.md, inside one part. The definition of what each quantized value
- * must be is DESIGN section 5 (docs/numerics.md); fuse_qdq.c follows it from each quantizer upwards, and whatever has no
+ * must be is docs/numerics.md; fuse_qdq.c follows it from each quantizer upwards, and whatever has no
  * integer definition stays float between its DequantizeLinear and QuantizeLinear.
  */
 #ifndef MXDI_ENGINE_FUSE_H
@@ -32,7 +32,7 @@ typedef struct mxdi_affine {
 mxd_status mxdi_fuse_affine(mxdi_affine *out, bool *found, mxdi_graph *g, const mxd_node *node, mxd_error *err);
 /* Index of the DequantizeLinear that makes `value`, or MXD_NO_VALUE. */
 uint32_t   mxdi_fuse_dequantizer(const mxdi_graph *g, const mxdi_links *links, uint32_t value);
-/* (float)((double)a * b / c), the ratio of DESIGN section 5. */
+/* (float)((double)a * b / c), the ratio of docs/numerics.md. */
 float      mxdi_fuse_ratio(double a, double b, double c);
 /* clamp(rint(real), lo - z, hi - z) + z; NaN -> z. real is in steps. */
 int32_t    mxdi_fuse_clampq(float real, int32_t z, int32_t lo, int32_t hi);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Conv, Gemm and MatMul whose operands are dequantized integers become QConv and QMatMul: int32 accumulators, integer or
- * float bias, and the multiplier s_x*s_w/s_y of each output channel (DESIGN section 5, Accumulate and Requantize).
+ * float bias, and the multiplier s_x*s_w/s_y of each output channel (docs/numerics.md).
  */
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Quantization parameters as the graph states them (constant inputs of QuantizeLinear and DequantizeLinear), and the
- * two scalar formulas of DESIGN section 5 that fusion evaluates at build time.
+ * two scalar formulas of docs/numerics.md that fusion evaluates at build time.
  */
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From each quantizer upwards: what integers must Quantize(value) be? The recursion mirrors DESIGN section 5. Clamps narrow the
+ * From each quantizer upwards: what integers must Quantize(value) be? The recursion mirrors docs/numerics.md. Clamps narrow the
  * wanted range, moves and maxima pass through, functions of one dequantized value become tables, and a convolution or
  * matrix product of dequantized operands becomes its integer form. Where a float node without an integer definition stands
  * in between, nothing is rewritten: the quantizer stays and rounds what the float node gives.

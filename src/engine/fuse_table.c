@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Functions of one value that become a table over 8-bit integers (DESIGN section 5, "8-bit unary"): evaluated in
+ * Functions of one value that become a table over 8-bit integers (docs/numerics.md, functions of one value): evaluated in
  * binary64, so that the table does not depend on any kernel.
  */
 #include <math.h>

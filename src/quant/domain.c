@@ -2,7 +2,7 @@
  *
  * The integer domain of a graph. Quantizers stand where integer layers read, behind clamps (never between an Add or Conv and its Relu),
  * and behind pooling and moves rather than before them; between a convolution and the Add that takes its result there is
- * none unless a backend wants one, since the sum is rounded once that way (ALGORITHMS section 6, residuals).
+ * none unless a backend wants one, since the sum is rounded once that way (docs/recipe.md).
  */
 #include "quant/domain.h"
 

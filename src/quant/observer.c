@@ -144,7 +144,7 @@ static void least_squares(double *low, double *high, const mxdi_observer *o, dou
     }
 }
 
-/* KL divergence of clipping |x| at bin i (of n) and spreading i bins over `levels` levels; ALGORITHMS section 1.2, entropy. */
+/* KL divergence of clipping |x| at bin i (of n) and spreading i bins over `levels` levels; docs/recipe.md, entropy. */
 static double divergence(const double *h, int n, int i, int levels)
 {
     double outliers = 0.0, total = 0.0, q_total = 0.0, d = 0.0;

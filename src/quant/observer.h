@@ -24,7 +24,7 @@ mxd_status mxdi_observer_add(mxdi_observer *o, const float *x, int64_t n, mxd_er
 
 /* The range [low, high], low <= 0 <= high, for integers of `bits` bits: affine, or symmetric around 0.
  * minmax: all that was seen. percentile: 99.99 % of the values. mse: least squared rounding and clipping error over
- * shrunk ranges. entropy: least Kullback-Leibler divergence (ALGORITHMS of TensorRT, 2048 bins of |x|). */
+ * shrunk ranges. entropy: least Kullback-Leibler divergence (as in TensorRT, 2048 bins of |x|). */
 void mxdi_observer_range(float *low, float *high, const mxdi_observer *o, mxdi_method method, uint32_t bits, bool symmetric);
 /* Share of the values outside [low, high]. */
 double mxdi_observer_outside(const mxdi_observer *o, float low, float high);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Precision names: "w8a8", "w4-bf16", "f32" ... (DESIGN section 6), and what they mean.
+ * Precision names: "w8a8", "w4-bf16", "f32" ... (docs/recipe.md), and what they mean.
  */
 #ifndef MXDI_QUANT_PRECISION_H
 #define MXDI_QUANT_PRECISION_H

@@ -23,8 +23,7 @@ typedef struct mxdi_quantize_result {
 typedef struct mxdi_quantize_options {
     const mxd_constraints *backend; /* what the target takes */
     const mxdi_registry   *registry;
-    const mxdi_source     *data;    /* for repairs; may be NULL */
-    const char            *repair;  /* "cle,bias", "none"; NULL: the default */
+    const mxdi_source     *data;    /* may be NULL */
     uint32_t               threads;
 } mxdi_quantize_options;
 

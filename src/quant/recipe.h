@@ -21,9 +21,8 @@ typedef struct mxdi_setting {
     bool        per_tensor;      /* weights with one scale */
     int32_t     block;           /* weights with a scale per so many input channels; 0: none */
     int32_t     method;          /* mxdi_method, or -1: as calibrated */
-    bool        adaround;
 } mxdi_setting;
-#define MXDI_SETTING_F32 ((mxdi_setting){ { 0, 0, MXD_F32 }, { 0, 0, MXD_F32 }, false, false, 0, -1, false })
+#define MXDI_SETTING_F32 ((mxdi_setting){ { 0, 0, MXD_F32 }, { 0, 0, MXD_F32 }, false, false, 0, -1 })
 
 typedef struct mxdi_rule {
     const char *const *name, *const *regex, *const *op_type; /* empty lists: not asked. name: exact or glob */

@@ -36,7 +36,7 @@ static double error_of(const struct span *s, float scale, int32_t q_max)
     return sum;
 }
 
-/* 80 candidates down from the largest magnitude (ALGORITHMS section 1.2, the grid of BRECQ). */
+/* 80 candidates down from the largest magnitude (the grid of BRECQ). */
 static float scale_of(const struct span *s, uint32_t bits)
 {
     const int32_t q_max = (1 << (bits - 1)) - 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Weights as integers: symmetric, zero point 0, per output channel, per tensor or per block (DESIGN section 5).
+ * Weights as integers: symmetric, zero point 0, per output channel, per tensor or per block (docs/numerics.md).
  */
 #ifndef MXDI_QUANT_WEIGHTS_H
 #define MXDI_QUANT_WEIGHTS_H

@@ -169,7 +169,6 @@ static mxd_status work_quantize(void *state, uint64_t *result, mxd_error *err)
     mxd_quantize_options options = MXD_QUANTIZE_OPTIONS_INIT;
     mxd_quantize_report  report;
     options.threads = 1;
-    options.repair  = "bias";
     mxd_status st =
         mxd_quantize(&q, &report, w->model, w->recipe, w->calibration, w->data, &options, err);
     if (st == MXD_OK)
