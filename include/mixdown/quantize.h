@@ -43,7 +43,7 @@ typedef struct mxd_calibrate_options {
 /** Run the float model on the data and observe every tensor that may be quantized. @retval MXD_E_RANGE NaN or Inf in the data
  *  or in a tensor; the message names it. */
 MXD_API mxd_status mxd_calibrate(mxd_calibration **out, const mxd_model *model, const mxd_dataset *data, const mxd_calibrate_options *options, mxd_error *err);
-/** The project's own format, or NNI's calibration_config (all dialects) as JSON. */
+/** The project's own format (docs/recipe.md). */
 MXD_API mxd_status mxd_calibration_load(mxd_calibration **out, const mxd_context *ctx, const char *path, mxd_error *err);
 MXD_API mxd_status mxd_calibration_save(const mxd_calibration *calibration, const char *path, mxd_error *err);
 MXD_API void       mxd_calibration_destroy(mxd_calibration *calibration);

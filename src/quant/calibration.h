@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Calibration: what was observed of each float tensor of a canonical graph, by tensor name. Made by running the float engine
- * over data, or read from a file (docs/recipe.md; NNI's calibration_config in its dialects).
+ * over data, or read from a file (docs/recipe.md).
  */
 #ifndef MXDI_QUANT_CALIBRATION_H
 #define MXDI_QUANT_CALIBRATION_H

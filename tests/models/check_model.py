@@ -3,7 +3,7 @@
 """What holds for every trained network: check_model.py FOLDER, with model.onnx and test_data_set_* in it.
 
 - Its outputs are the reference's (`mixdown verify`).
-- Quantized w8a8 (where it is not quantized already), its integers are those of docs/numerics.md in the interpreter and
+- Quantized w8a8, w4a8 and by a mixed recipe (where it is not quantized already), its integers are those of docs/numerics.md in the interpreter and
   on every instruction set that this CPU has, region by region.
 - An engine from its file, on one thread or two, gives the bits of the engine built in memory.
 - The same input gives the same bytes: of the quantized model, whatever the threads, and of the engine.
@@ -66,19 +66,32 @@ def given_shapes(folder):
             elif key == 8 << 3 | 2:
                 name = data[after : after + value].decode()
             at = after + (value if key & 7 == 2 else 0)
-        if dims:
+        if dims and name:
             options += ["--shape", f"{name}={'x'.join(map(str, dims))}"]
     return options
 
 
+def mixed_recipe(layers):
+    """Precisions in turn, one layer after the other."""
+    names = [layer["node"] for layer in layers if layer["op"] in ("Conv", "Gemm", "MatMul")]
+    return [{"names": [n], "precision": ("w8a8", "f32", "w4a8", "bf16")[k % 4], "allow": "f32"} for k, n in enumerate(names)]
+
+
 def quantized(folder, tmp, data, layers):
+    """(name, network) of each way to quantize it; a network that is quantized already: itself."""
     net = folder / "model.onnx"
     if any(layer["op"] in ("QuantizeLinear", "QLinearConv") for layer in layers):
-        return net
-    for threads in (1, 2):
-        mixdown("quantize", net, "--precision", "w8a8", "--data", data, "-o", tmp / f"q{threads}.onnx", "--threads", threads)
-    same_bytes(tmp / "q1.onnx", tmp / "q2.onnx", "quantized on 1 and 2 threads: the same file")
-    return tmp / "q1.onnx"
+        yield "its own", net
+        return
+    (tmp / "mixed.json").write_text(json.dumps(mixed_recipe(layers)))
+    ways = {"w8a8": ["--precision", "w8a8"], "w4a8": ["--precision", "w4a8"], "mixed": ["--recipe", tmp / "mixed.json"]}
+    for name, options in ways.items():
+        for threads in (1, 2):
+            mixdown("quantize", net, *options, "--data", data, "-o", tmp / f"{name}{threads}.onnx", "--threads", threads)
+        same_bytes(tmp / f"{name}1.onnx", tmp / f"{name}2.onnx", f"{name}, on 1 and 2 threads: the same file")
+        yield name, tmp / f"{name}1.onnx"
+        if not (folder / "calib.json").exists():
+            return  # one way is enough for the large ones
 
 
 def check_integers(engine, data):
@@ -102,16 +115,16 @@ def main(folder):
     layers = mixdown("inspect", folder / "model.onnx", *shapes)["layers"]
     with tempfile.TemporaryDirectory(prefix="mixdown-model-") as name:
         tmp = pathlib.Path(name)
-        net = quantized(folder, tmp, data, layers)
-        for k in range(2):
-            mixdown("build", net, "-o", tmp / f"{k}.mxd", "--threads", 2, *shapes)
-        engine = tmp / "0.mxd"
-        same_bytes(engine, tmp / "1.mxd", "built twice: the same file")
-        audit = mixdown("audit", engine)
-        expect(audit["mismatches"] == 0, "every layer as asked")
-        r = mixdown("compare", net, engine, "--data", data, "--samples", 3, "--duration", 0, "--threads", "1,2", "--batch", 1)
-        expect(r["end_to_end_equal"], "in memory on 1 thread, from a file on 2: the same bits")
-        check_integers(engine, data)
+        for way, net in quantized(folder, tmp, data, layers):
+            print(f"{way}:")
+            for k in range(2):
+                mixdown("build", net, "-o", tmp / f"{k}.mxd", "--threads", 2, *shapes)
+            engine = tmp / "0.mxd"
+            same_bytes(engine, tmp / "1.mxd", "built twice: the same file")
+            expect(mixdown("audit", engine)["mismatches"] == 0, "every layer as asked")
+            r = mixdown("compare", net, engine, "--data", data, "--samples", 3, "--duration", 0, "--threads", "1,2", "--batch", 1)
+            expect(r["end_to_end_equal"], "in memory on 1 thread, from a file on 2: the same bits")
+            check_integers(engine, data)
     if failures:
         sys.exit(f"{len(failures)} failed")
 
