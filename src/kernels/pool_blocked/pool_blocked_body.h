@@ -4,54 +4,11 @@
  * found once per output pixel; lanes go in vectors, and each vector through the taps row by row. */
 #include <math.h>
 
-#include "kernels/pool_blocked/pool_blocked.h"
+#include "kernels/pool_blocked/pool_taps.h"
 #include "kernels/quantize_u8/quantize_u8_vec.h"
 
-/* The taps inside the image of one output pixel. */
-struct taps {
-    int64_t first;      /* elements from the block's start to the first of them */
-    int32_t rows, cols; /* 0 where there is none */
-    int64_t dy, dx;     /* elements between two of them */
-    int32_t count;      /* taps that count for the average */
-};
-
-/* One dimension: taps at at + k*step, k < n. */
-struct span {
-    int32_t first, inside, count;
-};
-
-static struct span span_make(int32_t at, int32_t step, int32_t n, int32_t size, int32_t after,
-                             int32_t include_pad)
-{
-    const int32_t first = at < 0 ? (-at + step - 1) / step : 0;
-    /* Taps before the end of the image, and of the padding behind it. */
-    const int32_t below = at < size ? (size - 1 - at) / step + 1 : 0;
-    const int32_t all   = at < size + after ? (size + after - 1 - at) / step + 1 : 0;
-    const int32_t last  = below < n ? below : n;
-    struct span   s     = { first, last > first ? last - first : 0, 0 };
-    s.count             = include_pad ? (all < n ? all : n) : s.inside;
-    return s;
-}
-
-static struct taps taps_make(const mxdi_pool_desc *d, int32_t oy, int32_t ox)
-{
-    const mxdi_window2d *k   = &d->window;
-    const int32_t        pad = d->count_include_pad;
-    const int32_t        iy = oy * k->sh - k->ph, ix = ox * k->sw - k->pw;
-    const struct span    v   = span_make(iy, k->dh, k->kh, d->x.h, d->ph_end, pad);
-    const struct span    h   = span_make(ix, k->dw, k->kw, d->x.w, d->pw_end, pad);
-    const int64_t        row = mxdi_blocked_row(&d->x), pixel = mxdi_blocked_pixel(&d->x);
-    struct taps t = { 0, v.inside, h.inside, k->dh * row, k->dw * pixel, v.count * h.count };
-    t.first       = (iy + v.first * k->dh) * row + (ix + h.first * k->dw) * pixel;
-    if (t.rows == 0 || t.cols == 0)
-        t.rows = t.cols = 0;
-    if (t.rows == 0)
-        t.first = 0; /* points nowhere, and is not read */
-    return t;
-}
-
 /* n lanes of one output; x is where the first tap's lanes are. */
-typedef void (*pool_run)(void *y, const void *x, size_t n, const struct taps *t,
+typedef void (*pool_run)(void *y, const void *x, size_t n, const struct mxdi_pool_taps *t,
                          const mxdi_pool_desc *d);
 
 static inline void pool_lines(void *y, const void *x, size_t size, const mxdi_pool_desc *d,
@@ -68,7 +25,7 @@ static inline void pool_lines(void *y, const void *x, size_t size, const mxdi_po
         const char   *from  = (const char *)x + block * lx->block_stride * size64;
         char *to = (char *)y + (block * ly->block_stride + oy * mxdi_blocked_row(ly)) * size64;
         for (int32_t ox = 0; ox < ly->w; ox++) {
-            const struct taps t = taps_make(d, oy, ox);
+            const struct mxdi_pool_taps t = mxdi_pool_taps_make(d, oy, ox);
             for (int64_t r = 0; r < runs; r++)
                 run(to + (ox * mxdi_blocked_pixel(ly) + r * ly->pitch) * size64,
                     from + (t.first + r * lx->pitch) * size64, lanes, &t, d);
@@ -76,7 +33,7 @@ static inline void pool_lines(void *y, const void *x, size_t size, const mxdi_po
     }
 }
 
-static inline vu8 max_u8_taps(const uint8_t *x, const struct taps *t, size_t tail)
+static inline vu8 max_u8_taps(const uint8_t *x, const struct mxdi_pool_taps *t, size_t tail)
 {
     vu8 v = vu8_zero();
     for (int32_t ky = 0; ky < t->rows; ky++)
@@ -87,7 +44,7 @@ static inline vu8 max_u8_taps(const uint8_t *x, const struct taps *t, size_t tai
     return v;
 }
 
-static void max_u8_run(void *y, const void *x, size_t n, const struct taps *t,
+static void max_u8_run(void *y, const void *x, size_t n, const struct mxdi_pool_taps *t,
                        const mxdi_pool_desc *d)
 {
     const uint8_t *from = x;
@@ -100,7 +57,7 @@ static void max_u8_run(void *y, const void *x, size_t n, const struct taps *t,
         vu8_store_tail(to + i, max_u8_taps(from + i, t, n - i), n - i);
 }
 
-static inline vf32 max_f32_taps(const float *x, const struct taps *t, size_t tail)
+static inline vf32 max_f32_taps(const float *x, const struct mxdi_pool_taps *t, size_t tail)
 {
     vf32 v = vf32_set1(-INFINITY);
     for (int32_t ky = 0; ky < t->rows; ky++)
@@ -111,7 +68,7 @@ static inline vf32 max_f32_taps(const float *x, const struct taps *t, size_t tai
     return v;
 }
 
-static void max_f32_run(void *y, const void *x, size_t n, const struct taps *t,
+static void max_f32_run(void *y, const void *x, size_t n, const struct mxdi_pool_taps *t,
                         const mxdi_pool_desc *d)
 {
     const float *from = x;
@@ -124,7 +81,7 @@ static void max_f32_run(void *y, const void *x, size_t n, const struct taps *t,
         vf32_store_tail(to + i, max_f32_taps(from + i, t, n - i), n - i);
 }
 
-static inline vi32 sum_u8_taps(const uint8_t *x, const struct taps *t, size_t tail)
+static inline vi32 sum_u8_taps(const uint8_t *x, const struct mxdi_pool_taps *t, size_t tail)
 {
     vi32 v = vi32_set1(0);
     for (int32_t ky = 0; ky < t->rows; ky++)
@@ -135,7 +92,7 @@ static inline vi32 sum_u8_taps(const uint8_t *x, const struct taps *t, size_t ta
     return v;
 }
 
-static void average_u8_run(void *y, const void *x, size_t n, const struct taps *t,
+static void average_u8_run(void *y, const void *x, size_t n, const struct mxdi_pool_taps *t,
                            const mxdi_pool_desc *d)
 {
     const uint8_t       *from  = x;
@@ -154,7 +111,7 @@ static void average_u8_run(void *y, const void *x, size_t n, const struct taps *
     }
 }
 
-static inline vf32 sum_f32_taps(const float *x, const struct taps *t, size_t tail)
+static inline vf32 sum_f32_taps(const float *x, const struct mxdi_pool_taps *t, size_t tail)
 {
     vf32 v = vf32_set1(0);
     for (int32_t ky = 0; ky < t->rows; ky++)
@@ -165,7 +122,7 @@ static inline vf32 sum_f32_taps(const float *x, const struct taps *t, size_t tai
     return v;
 }
 
-static void average_f32_run(void *y, const void *x, size_t n, const struct taps *t,
+static void average_f32_run(void *y, const void *x, size_t n, const struct mxdi_pool_taps *t,
                             const mxdi_pool_desc *d)
 {
     const float *from  = x;

@@ -238,6 +238,11 @@ static inline vmask vf32_lt(vf32 a, vf32 b)
     return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
 }
 
+static inline vmask vf32_eq(vf32 a, vf32 b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+
 static inline vmask vf32_is_nan(vf32 a)
 {
     return _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
@@ -261,6 +266,11 @@ static inline bool vmask_any(vmask m)
 static inline vmask vmask_or(vmask a, vmask b)
 {
     return _mm256_or_ps(a, b);
+}
+
+static inline vmask vmask_andnot(vmask a, vmask b) /* a, but not b */
+{
+    return _mm256_andnot_ps(b, a);
 }
 
 static inline vf32 vf32_select(vmask m, vf32 a, vf32 b) /* m ? a : b */

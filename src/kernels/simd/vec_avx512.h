@@ -216,6 +216,11 @@ static inline vmask vf32_lt(vf32 a, vf32 b)
     return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
 }
 
+static inline vmask vf32_eq(vf32 a, vf32 b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+
 static inline vmask vf32_is_nan(vf32 a)
 {
     return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
@@ -239,6 +244,11 @@ static inline bool vmask_any(vmask m)
 static inline vmask vmask_or(vmask a, vmask b)
 {
     return _kor_mask16(a, b);
+}
+
+static inline vmask vmask_andnot(vmask a, vmask b) /* a, but not b */
+{
+    return _kandn_mask16(b, a);
 }
 
 static inline vf32 vf32_select(vmask m, vf32 a, vf32 b) /* m ? a : b */

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * channel_sum_f32 for AVX2. */
+#include "kernels/simd/vec_avx2.h"
+
+#include "kernels/channel_sum_f32/channel_sum_f32_body.h"
