@@ -55,7 +55,7 @@ struct cmd {
     const struct opt *opts;
     const char *summary, *details;
 };
-extern const struct cmd cmd_inspect, cmd_verify, cmd_calibrate, cmd_quantize, cmd_build, cmd_run, cmd_eval, cmd_bench, cmd_compare,
+extern const struct cmd cmd_inspect, cmd_verify, cmd_calibrate, cmd_quantize, cmd_train, cmd_build, cmd_run, cmd_eval, cmd_bench, cmd_compare,
     cmd_audit, cmd_backends;
 
 /* Fill the targets of both tables from argv (after the command). MXD_E_USAGE names the nearest option. *help: --help was there. */

@@ -13,7 +13,7 @@
 #include "cli.h"
 
 static const struct cmd *const commands[] = {
-    &cmd_inspect, &cmd_calibrate, &cmd_quantize, &cmd_build, &cmd_run, &cmd_eval, &cmd_bench, &cmd_compare, &cmd_audit, &cmd_verify, &cmd_backends,
+    &cmd_inspect, &cmd_calibrate, &cmd_quantize, &cmd_train, &cmd_build, &cmd_run, &cmd_eval, &cmd_bench, &cmd_compare, &cmd_audit, &cmd_verify, &cmd_backends,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 

@@ -10,6 +10,7 @@
 #include "mixdown/measure.h"
 #include "mixdown/model.h"
 #include "mixdown/quantize.h"
+#include "mixdown/train.h"
 #include "mixdown/verify.h"
 
 #endif

@@ -5,10 +5,10 @@
 
 #include "api/api_dataset.h"
 #include "api/api_objects.h"
+#include "api/api_recipe.h"
 #include "base/text.h"
 #include "quant/quantize.h"
 
-struct mxd_recipe { const mxd_context *ctx; mxdi_recipe *recipe; };
 struct mxd_calibration { const mxd_context *ctx; mxdi_calibration *calibration; };
 
 /* ---- recipe ---- */

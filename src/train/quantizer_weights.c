@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Quantizers of weights: symmetric, per output channel or per tensor, as src/quant writes them.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/dtype.h"
+#include "train/quantizer.h"
+
+mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *t, const mxd_node *dequantizer, const char *layer, int64_t channels,
+                                        mxd_error *err)
+{
+    const mxd_value *const scale = mxdi_tape_constant(t, dequantizer, 1);
+    const mxd_value *const q = &t->graph->value[dequantizer->in[0]];
+    mxdi_weight_quantizer *const wq = MXDI_NEW(&t->arena, mxdi_weight_quantizer, 1);
+    if (!wq)
+        return mxdi_nomem(err);
+    const int64_t n = scale ? (int64_t)(scale->bytes / sizeof(float)) : 0;
+    if ((q->dtype != MXD_S8 && q->dtype != MXD_S4) || (n != 1 && n != channels) || mxd_node_int(dequantizer, "block_size", 0))
+        return mxdi_tape_refuse(dequantizer, "signed weights of 8 or 4 bits with a scale per tensor or output channel expected", err);
+    *wq = (mxdi_weight_quantizer){ .dequantizer = dequantizer, .method = t->options.method, .bits = mxd_dtype_bits(q->dtype), .per_channel = n == channels,
+                                   .channels = channels };
+    wq->s = MXDI_NEW(&t->arena, float, (size_t)channels);
+    wq->largest = MXDI_NEW(&t->arena, float, (size_t)channels);
+    wq->largest_w = MXDI_NEW(&t->arena, float, (size_t)channels);
+    if (!wq->s || !wq->largest || !wq->largest_w)
+        return mxdi_nomem(err);
+    *out = wq;
+    if (wq->method != MXDI_TRAIN_LSQ && wq->method != MXDI_TRAIN_LSQ_PLUS)
+        return MXD_OK;
+    char name[256];
+    snprintf(name, sizeof(name), "%.200s.weight.scale", layer);
+    MXD_TRY(mxdi_tape_param(&wq->scale, t, name, MXDI_PARAM_STEP, scale->data, n, err));
+    wq->scale->floor = INFINITY;
+    for (int64_t c = 0; c < n; c++)
+        wq->scale->floor = fminf(wq->scale->floor, wq->scale->w[c] * 1e-3f);
+    return MXD_OK;
+}
+
+static float q_max_of(const mxdi_weight_quantizer *wq)
+{
+    return (float)((1 << (wq->bits - 1)) - 1);
+}
+
+/* The step at which neither the bias (2^30 steps of s_x*s) nor the sum of |q|*x_max (below 2^30) can wrap. */
+static void guard(float *s, float *q, const float *w, int64_t n, float bias, double s_x, int64_t x_max, float q_max)
+{
+    double sum = 0.0;
+    const double floor_b = fabs((double)bias) / (s_x * 1073741824.0);
+    for (int64_t k = 0; k < n; k++)
+        sum += fabs((double)q[k]);
+    const double wrap = sum * (double)x_max / 1073741823.0;
+    if ((double)*s >= floor_b && wrap < 1.0)
+        return;
+    *s = wrap >= 1.0 ? *s * (float)wrap * 1.01f : *s;
+    *s = (double)*s < floor_b ? nextafterf((float)floor_b, INFINITY) : *s;
+    mxdi_fake_weights(q, w, n, *s, q_max);
+}
+
+void mxdi_weight_quantizer_forward(mxdi_weight_quantizer *wq, float *q, const float *w, int64_t n, const float *bias, double s_x, int64_t x_max)
+{
+    const float q_max = q_max_of(wq);
+    const float whole = wq->per_channel || wq->scale ? 0.0f : mxdi_fake_minmax_step(w, n * wq->channels, q_max);
+    for (int64_t c = 0; c < wq->channels; c++) {
+        const float *const wc = w + c * n;
+        float *const qc = q + c * n;
+        if (wq->scale)
+            wq->s[c] = wq->scale->w[wq->per_channel ? c : 0];
+        else
+            wq->s[c] = wq->per_channel ? mxdi_fake_minmax_step(wc, n, q_max) : whole;
+        if (wq->method == MXDI_TRAIN_DOREFA) {
+            wq->largest_w[c] = wq->s[c] * q_max;
+            wq->largest[c] = mxdi_fake_dorefa(qc, wc, n, q_max);
+        } else {
+            mxdi_fake_weights(qc, wc, n, wq->s[c], q_max);
+            if (wq->per_channel)
+                guard(&wq->s[c], qc, wc, n, bias ? bias[c] : 0.0f, s_x, x_max, q_max);
+        }
+    }
+}
+
+void mxdi_weight_quantizer_backward(mxdi_weight_quantizer *wq, float *g, const float *w, int64_t n)
+{
+    const float q_max = q_max_of(wq);
+    double whole = 0.0;
+    for (int64_t c = 0; c < wq->channels; c++) {
+        if (wq->method == MXDI_TRAIN_DOREFA) {
+            mxdi_fake_dorefa_grad(g + c * n, g + c * n, w + c * n, n, wq->largest[c], wq->largest_w[c]);
+            continue;
+        }
+        const double ds = mxdi_fake_weights_grad(g + c * n, g + c * n, w + c * n, n, wq->s[c], q_max);
+        whole += ds;
+        if (wq->scale && wq->per_channel) /* LSQ's gradient scale 1/sqrt(N*Qp), N: weights that share the step */
+            wq->scale->dw[c] = (float)(ds / sqrt((double)n * (double)q_max));
+    }
+    if (wq->scale && !wq->per_channel)
+        wq->scale->dw[0] = (float)(whole / sqrt((double)(n * wq->channels) * (double)q_max));
+}
