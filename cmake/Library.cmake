@@ -4,6 +4,8 @@
 # and the program; internal symbols are reachable).
 file(GLOB_RECURSE library_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/*.c)
 mixdown_isa_flags(library_sources)
+file(GLOB train_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/train/*.c) # loops over activations: train/clones.h
+set_source_files_properties(${train_sources} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O3>")
 
 set(generated ${CMAKE_BINARY_DIR}/generated)
 file(MAKE_DIRECTORY ${generated})

@@ -4,6 +4,10 @@
 
 #include <math.h>
 
+#include "train/clones.h"
+
+enum { LANES = 16 };
+
 float mxdi_fake_minmax_step(const float *w, int64_t n, float q_max)
 {
     float m = 0.0f;
@@ -12,23 +16,34 @@ float mxdi_fake_minmax_step(const float *w, int64_t n, float q_max)
     return m / q_max > 1.2e-38f ? m / q_max : 1.0f;
 }
 
-void mxdi_fake_weights(float *q, const float *w, int64_t n, float step, float q_max)
+MXDI_CLONES void mxdi_fake_weights(float *q, const float *w, int64_t n, float step, float q_max)
 {
     const mxdi_fake_range r = { -q_max, q_max };
     for (int64_t k = 0; k < n; k++)
         q[k] = mxdi_fake_quantize(w[k] / step, r);
 }
 
-double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max)
+/* One of LANES sums; a vector holds them all. */
+static inline void weight_grad(float *dw, double *sum, float g, float w, float step, mxdi_fake_range r)
+{
+    const float u = w / step, q = mxdi_fake_quantize(u, r);
+    *sum += (double)g * (double)mxdi_fake_step_grad(u, q, r);
+    *dw = u >= r.lo && u <= r.hi ? g : 0.0f;
+}
+
+MXDI_CLONES double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max)
 {
     const mxdi_fake_range r = { -q_max, q_max };
-    double ds = 0.0;
-    for (int64_t k = 0; k < n; k++) {
-        const float u = w[k] / step, q = mxdi_fake_quantize(u, r), gk = g[k];
-        ds += (double)gk * (double)mxdi_fake_step_grad(u, q, r);
-        dw[k] = u >= -q_max && u <= q_max ? gk : 0.0f;
-    }
-    return ds;
+    double sum[LANES] = { 0.0 };
+    int64_t k = 0;
+    for (; k + LANES <= n; k += LANES)
+        for (int i = 0; i < LANES; i++)
+            weight_grad(&dw[k + i], &sum[i], g[k + i], w[k + i], step, r);
+    for (; k < n; k++)
+        weight_grad(&dw[k], &sum[k % LANES], g[k], w[k], step, r);
+    for (int i = 1; i < LANES; i++)
+        sum[0] += sum[i];
+    return sum[0];
 }
 
 float mxdi_fake_dorefa(float *q, const float *w, int64_t n, float q_max)

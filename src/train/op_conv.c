@@ -3,6 +3,7 @@
  * Conv, Gemm and MatMul with constant weights in training. Three forms: float; float with the weights rounded to integers
  * of a step; and integers times integers, whose sums stay integers with a step for each output channel.
  */
+#include "train/clones.h"
 #include "train/op_conv.h"
 
 #include <math.h>
@@ -127,7 +128,7 @@ static mxd_status conv_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
     return MXD_OK;
 }
 
-static void relu_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void relu_block(void *arg, int64_t block, unsigned thread)
 {
     const mxdi_train_value *const y = arg;
     const int64_t n = y->layout.block_stride, at = block * n;

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/half.h"
+#include "train/clones.h"
 #include "train/quantizer.h"
 
 /* ---- Relu ---- */
@@ -12,7 +13,7 @@
 struct relu { float slope; };
 struct relu_job { const mxdi_train_value *x, *y; float slope; bool add; };
 
-static void relu_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void relu_block(void *arg, int64_t block, unsigned thread)
 {
     const struct relu_job *const j = arg;
     const int64_t n = j->x->layout.block_stride, at = block * n;
@@ -29,7 +30,7 @@ static mxd_status relu_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
     return MXD_OK;
 }
 
-static void relu_grad_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void relu_grad_block(void *arg, int64_t block, unsigned thread)
 {
     const struct relu_job *const j = arg;
     const int64_t n = j->x->layout.block_stride, at = block * n;
@@ -107,8 +108,6 @@ mxd_status mxdi_train_build_clip(mxdi_tape *t, const mxd_node *node, mxd_error *
 
 /* ---- Add ---- */
 
-/* Both in steps in front of a quantizer of step s: y counts those. a and b: the summands' steps in s, the first by an fmaf. */
-struct add { const mxdi_act_quantizer *to; uint32_t fused; };
 struct add_job {
     mxdi_tape              *t;
     const mxdi_train_value *a, *b, *y;
@@ -116,7 +115,7 @@ struct add_job {
     bool                    add[2];
 };
 
-static void add_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void add_block(void *arg, int64_t block, unsigned thread)
 {
     const struct add_job *const j = arg;
     const mxdi_blocked *const l = &j->y->layout;
@@ -133,14 +132,15 @@ static void add_block(void *arg, int64_t block, unsigned thread)
                 y[r + c] = fmaf(a[r + c], j->ma[c], b[r + c] * j->mb[c]);
 }
 
-struct add_state { const mxdi_act_quantizer *to; float *ma, *mb; };
+struct add_state { const mxdi_act_quantizer *to; float *ma, *mb; double *step; }; /* step: (channels) of y, the quantizer's each */
 
-/* docs/numerics.md: two stored values, fmaf(q1, s1/sy, q2*(s2/sy)); a sum and a stored value, fmaf(q2, s2/sy, acc*M). */
+/* In front of a quantizer the sum counts its steps. docs/numerics.md: two stored values, fmaf(q1, s1/sy, q2*(s2/sy)); a sum and a stored value, fmaf(q2, s2/sy, acc*M). */
 static void set_ratios(struct add_state *s, const mxdi_train_value *a, const mxdi_train_value *b, int64_t channels)
 {
     for (int64_t c = 0; c < channels; c++) {
         s->ma[c] = (float)(a->step[a->n_step == 1 ? 0 : c] / ((double)s->to->s * a->count));
         s->mb[c] = (float)(b->step[b->n_step == 1 ? 0 : c] / ((double)s->to->s * b->count));
+        s->step[c] = s->to->step;
     }
 }
 
@@ -155,7 +155,7 @@ static mxd_status add_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
     return MXD_OK;
 }
 
-static void add_grad_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void add_grad_block(void *arg, int64_t block, unsigned thread)
 {
     const struct add_job *const j = arg;
     const int64_t n = j->y->layout.block_stride, at = block * n;
@@ -214,9 +214,10 @@ mxd_status mxdi_train_build_add(mxdi_tape *t, const mxd_node *node, mxd_error *e
     s->to = to;
     s->ma = MXDI_NEW(&t->arena, float, (size_t)t->value[y].layout.pitch);
     s->mb = MXDI_NEW(&t->arena, float, (size_t)t->value[y].layout.pitch);
-    if (!s->ma || !s->mb)
+    s->step = MXDI_NEW(&t->arena, double, (size_t)t->value[y].layout.pitch);
+    if (!s->ma || !s->mb || !s->step)
         return mxdi_nomem(err);
-    t->value[y].step = &to->step;
+    t->value[y].step = s->step;
     t->value[y].n_step = t->value[y].layout.channels; /* fractions of steps: not `stored` */
     return MXD_OK;
 }

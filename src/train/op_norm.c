@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "train/clones.h"
 #include "train/tape.h"
 
 struct norm {
@@ -38,14 +39,14 @@ static void sum_block(double *out, const mxdi_blocked *l, const float *x, const 
         }
 }
 
-static void statistics_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void statistics_block(void *arg, int64_t block, unsigned thread)
 {
     const struct norm_job *const j = arg;
     (void)thread;
     sum_block(j->t->partial + block * j->t->partial_width, &j->x->layout, j->x->x + block * j->x->layout.block_stride, NULL, j->s);
 }
 
-static void forward_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void forward_block(void *arg, int64_t block, unsigned thread)
 {
     const struct norm_job *const j = arg;
     const mxdi_blocked *const l = &j->x->layout;
@@ -93,7 +94,7 @@ static mxd_status norm_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
     return MXD_OK;
 }
 
-static void gradient_sums_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void gradient_sums_block(void *arg, int64_t block, unsigned thread)
 {
     const struct norm_job *const j = arg;
     const int64_t at = block * j->x->layout.block_stride;
@@ -101,7 +102,7 @@ static void gradient_sums_block(void *arg, int64_t block, unsigned thread)
     sum_block(j->t->partial + block * j->t->partial_width, &j->x->layout, j->x->x + at, j->y->dx + at, j->s);
 }
 
-static void backward_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void backward_block(void *arg, int64_t block, unsigned thread)
 {
     const struct norm_job *const j = arg;
     const struct norm *const s = j->s;

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "quant/qdq.h"
+#include "train/clones.h"
 #include "train/quantizer.h"
 
 enum { LANES = 16 };
@@ -50,7 +51,7 @@ static inline void forward_lanes(float *y, const struct quantize *q, const float
     }
 }
 
-static void forward_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void forward_block(void *arg, int64_t block, unsigned thread)
 {
     const struct job *const j = arg;
     const mxdi_blocked *const l = &j->x->layout;
@@ -134,7 +135,7 @@ static inline void backward_lanes(float *dx, const struct quantize *q, const flo
     }
 }
 
-static void backward_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void backward_block(void *arg, int64_t block, unsigned thread)
 {
     const struct job *const j = arg;
     const mxdi_blocked *const l = &j->x->layout;

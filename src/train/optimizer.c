@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Stochastic gradient descent with momentum, Adam (Kingma and Ba 2015, arXiv:1412.6980), schedules. */
+#include "train/clones.h"
 #include "train/optimizer.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ mxd_status mxdi_optimizer_init(mxdi_optimizer *o, mxdi_tape *t, const mxdi_optim
 
 struct update { mxdi_optimizer *o; double lr, scale, bias1, bias2; double *square; };
 
-static void norm_of(void *arg, size_t begin, size_t end, unsigned thread)
+MXDI_CLONES static void norm_of(void *arg, size_t begin, size_t end, unsigned thread)
 {
     const struct update *const u = arg;
     (void)thread;
@@ -37,7 +38,7 @@ static void norm_of(void *arg, size_t begin, size_t end, unsigned thread)
     }
 }
 
-static void sgd(const mxdi_param *p, float *m, float scale, float lr, float momentum, float decay)
+MXDI_CLONES static void sgd(const mxdi_param *p, float *m, float scale, float lr, float momentum, float decay)
 {
     for (int64_t i = 0; i < p->n; i++) {
         m[i] = momentum * m[i] + (p->dw[i] * scale + decay * p->w[i]);
@@ -45,7 +46,7 @@ static void sgd(const mxdi_param *p, float *m, float scale, float lr, float mome
     }
 }
 
-static void adam(const mxdi_param *p, float *m, float *v, float scale, float lr, float decay, float bias1, float bias2)
+MXDI_CLONES static void adam(const mxdi_param *p, float *m, float *v, float scale, float lr, float decay, float bias1, float bias2)
 {
     for (int64_t i = 0; i < p->n; i++) {
         const float g = p->dw[i] * scale;

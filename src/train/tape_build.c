@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/dtype.h"
+#include "train/clones.h"
 #include "train/quantizer.h"
 #include "train/tape.h"
 
@@ -154,7 +155,7 @@ const mxd_value *mxdi_tape_constant(const mxdi_tape *t, const mxd_node *node, ui
 
 /* ---- reals from steps ---- */
 
-static void to_real_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void to_real_block(void *arg, int64_t block, unsigned thread)
 {
     const mxdi_train_value *const *const pair = arg;
     const mxdi_train_value *const x = pair[0];
@@ -180,7 +181,7 @@ static mxd_status to_real_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *er
     return MXD_OK;
 }
 
-static void to_real_grad_block(void *arg, int64_t block, unsigned thread)
+MXDI_CLONES static void to_real_grad_block(void *arg, int64_t block, unsigned thread)
 {
     struct { const mxdi_train_value *x, *y; bool add; } const *const a = arg;
     const int64_t n = a->x->layout.block_stride, at = block * n;
