@@ -30,4 +30,11 @@ typedef struct mxdi_window2d {
     int32_t kh, kw, sh, sw, dh, dw; /* kernel, stride, dilation */
     int32_t ph, pw;                 /* padding before; after is whatever the output size needs */
 } mxdi_window2d;
+
+/* Weights that stand in an array of another order, in elements: that of output channel co and input channel ci of group
+ * g at tap (ky, kx) is w[g*group + co*out + ci*in + first + ky*y + kx*x]. The taps of one pair of channels are within a
+ * contiguous piece whose first element is 0 here: 0 <= first + ky*y + kx*x. */
+typedef struct mxdi_weight_view {
+    int64_t group, out, in, first, y, x;
+} mxdi_weight_view;
 #endif

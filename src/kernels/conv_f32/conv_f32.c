@@ -46,16 +46,24 @@ static mxd_status refuse_winograd(const mxdi_conv_f32 *op, mxd_error *err)
         (int)w->dw);
 }
 
+/* (c_out, c_in, kh, kw) */
+static mxdi_weight_view plain_view(const mxdi_conv_f32 *op)
+{
+    const int64_t kw = op->desc.window.kw, taps = op->desc.window.kh * kw, out = op->c_in * taps;
+    return (mxdi_weight_view){ op->c_out * out, out, taps, 0, kw, 1 };
+}
+
 static mxd_status init(mxdi_conv_f32 *op, uint32_t isa, mxd_error *err)
 {
     const mxdi_conv_f32_desc *d = &op->desc;
     op->tile                    = mxdi_tile_f32_select(isa, d->bf16);
     op->c_in                    = d->x.channels / d->groups;
     op->c_out                   = d->y.channels / d->groups;
+    op->view                    = d->view ? *d->view : plain_view(op);
     (void)snprintf(op->name, sizeof(op->name), "conv_f32_%s", op->tile ? op->tile->name : "ref");
     if (!op->tile)
         return d->algorithm == MXDI_CONV_F32_WINOGRAD ? refuse_winograd(op, err)
-                                                      : mxdi_conv_f32_pack(op, err);
+                                                      : mxdi_conv_f32_pack_init(op, err);
     op->prepared = d->bf16 != 0;
     op->words    = (op->c_in + op->tile->terms - 1) / op->tile->terms;
     op->panels   = (op->c_out + op->tile->full - 1) / op->tile->full;
@@ -67,9 +75,9 @@ static mxd_status init(mxdi_conv_f32 *op, uint32_t isa, mxd_error *err)
                  (d->algorithm == MXDI_CONV_F32_AUTO && mxdi_conv_f32_winograd_pays(op)))) {
         (void)snprintf(op->name, sizeof(op->name), "conv_f32_winograd_%s", op->tile->name);
         MXD_TRY(mxdi_conv_f32_winograd_init(op, isa, err));
-        return mxdi_conv_f32_pack(op, err);
+        return mxdi_conv_f32_pack_init(op, err);
     }
-    MXD_TRY(mxdi_conv_f32_pack(op, err));
+    MXD_TRY(mxdi_conv_f32_pack_init(op, err));
     return mxdi_conv_f32_plan_init(op, err);
 }
 
@@ -85,12 +93,19 @@ mxd_status mxdi_conv_f32_create(mxdi_conv_f32 **out, const mxdi_conv_f32_desc *d
     op->desc            = *desc;
     const mxd_status st = init(op, isa, err);
     op->desc.w = op->desc.bias = NULL;
+    op->desc.view              = NULL;
     if (st != MXD_OK) {
         mxdi_conv_f32_destroy(op);
         return st;
     }
+    mxdi_conv_f32_pack(op, desc->w, desc->bias);
     *out = op;
     return MXD_OK;
+}
+
+void mxdi_conv_f32_set_weights(mxdi_conv_f32 *op, const float *w, const float *bias)
+{
+    mxdi_conv_f32_pack(op, w, bias);
 }
 
 void mxdi_conv_f32_destroy(mxdi_conv_f32 *op)

@@ -25,12 +25,13 @@ typedef struct mxdi_conv_f32_desc {
     mxdi_blocked  x, y;
     mxdi_window2d window;
     int32_t       groups;
-    const float  *w;            /* (c_out, c_in/groups, kh, kw); read during create only */
-    const float  *bias;         /* (c_out) or NULL; copied */
-    int32_t       residual;     /* r of y's layout is added */
-    float         y_min, y_max; /* clamp, may be +-inf */
-    int32_t       bf16;         /* compute in bf16 */
-    int32_t       round_bf16;   /* round conv + bias to bf16 */
+    const float  *w; /* (c_out, c_in/groups, kh, kw), or as `view` says; read during create only */
+    const mxdi_weight_view *view;         /* copied; NULL: as above */
+    const float            *bias;         /* (c_out) or NULL; copied */
+    int32_t                 residual;     /* r of y's layout is added */
+    float                   y_min, y_max; /* clamp, may be +-inf */
+    int32_t                 bf16;         /* compute in bf16 */
+    int32_t                 round_bf16;   /* round conv + bias to bf16 */
     /* one fmaf chain per output: bias first, then taps (ky, kx, channel) ascending, padding skipped
      */
     int32_t exact;
@@ -39,9 +40,11 @@ typedef struct mxdi_conv_f32_desc {
 
 typedef struct mxdi_conv_f32 mxdi_conv_f32;
 
-mxd_status  mxdi_conv_f32_create(mxdi_conv_f32 **out, const mxdi_conv_f32_desc *desc, uint32_t isa,
-                                 const mxd_allocator *alloc, mxd_error *err);
-void        mxdi_conv_f32_destroy(mxdi_conv_f32 *op);
+mxd_status mxdi_conv_f32_create(mxdi_conv_f32 **out, const mxdi_conv_f32_desc *desc, uint32_t isa,
+                                const mxd_allocator *alloc, mxd_error *err);
+void       mxdi_conv_f32_destroy(mxdi_conv_f32 *op);
+/* Other weights in place of those of create; bias is NULL if it was. No run may go on meanwhile. */
+void        mxdi_conv_f32_set_weights(mxdi_conv_f32 *op, const float *w, const float *bias);
 const char *mxdi_conv_f32_name(const mxdi_conv_f32 *op);
 size_t      mxdi_conv_f32_bytes(const mxdi_conv_f32 *op);
 /* Bytes that each running thread needs, 64-byte aligned; may be 0. */

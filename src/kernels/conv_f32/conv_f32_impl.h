@@ -23,7 +23,8 @@ typedef struct mxdi_conv_f32_winograd {
 
 struct mxdi_conv_f32 {
     const mxd_allocator        *alloc;
-    mxdi_conv_f32_desc          desc; /* w and bias are not kept */
+    mxdi_conv_f32_desc          desc; /* w, view and bias are not kept */
+    mxdi_weight_view            view;
     const struct mxdi_tile_f32 *tile; /* NULL: ref */
     char                        name[40];
     float *weights; /* ref: as given, rounded where bf16; else [group][panel][tap][word][lanes] */
@@ -52,8 +53,10 @@ typedef struct mxdi_conv_f32_io {
 void mxdi_conv_f32_ref(const mxdi_conv_f32 *op, const mxdi_conv_f32_io *io, int64_t begin,
                        int64_t end);
 
-/* conv_f32_pack.c: weights and bias as the tile wants them, transformed with Winograd. */
-mxd_status mxdi_conv_f32_pack(mxdi_conv_f32 *op, mxd_error *err);
+/* conv_f32_pack.c: room for weights and bias, and both as the tile wants them, transformed with
+ * Winograd. bias may be NULL. */
+mxd_status mxdi_conv_f32_pack_init(mxdi_conv_f32 *op, mxd_error *err);
+void       mxdi_conv_f32_pack(const mxdi_conv_f32 *op, const float *w, const float *bias);
 /* Lanes of the last panel of a group; words of one group's panels at one depth. */
 int32_t mxdi_conv_f32_last_lanes(const mxdi_conv_f32 *op);
 int64_t mxdi_conv_f32_group_lanes(const mxdi_conv_f32 *op);

@@ -23,15 +23,17 @@ const struct mxdi_winograd_f32 *mxdi_winograd_f32_select(uint32_t isa)
     return variants[i];
 }
 
+const double mxdi_winograd_f32_g[6][3] = { { 1.0 / 4, 0, 0 },
+                                           { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
+                                           { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
+                                           { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
+                                           { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
+                                           { 0, 0, 1 } };
+
 void mxdi_winograd_f32_weights(double *u, const float *w)
 {
-    static const double g[6][3] = { { 1.0 / 4, 0, 0 },
-                                    { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
-                                    { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
-                                    { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
-                                    { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
-                                    { 0, 0, 1 } };
-    double              half[6][3];
+    const double(*const g)[3] = mxdi_winograd_f32_g;
+    double half[6][3];
     for (int i = 0; i < 6; i++) {
         for (int j = 0; j < 3; j++)
             half[i][j] =

@@ -49,14 +49,26 @@ typedef struct mxdi_winograd_f32_output {
     float        lo, hi; /* NaN passes the clamp */
 } mxdi_winograd_f32_output;
 
+/* G w G^T of one input channel and some lanes of output channels. */
+typedef struct mxdi_winograd_f32_filter {
+    const float *w;
+    int64_t      row[9]; /* where the lanes of tap (ky, kx) stand in w, 3*ky + kx */
+    int32_t      lanes;  /* a multiple of the vector's */
+    float       *u;
+    int64_t      plane;
+} mxdi_winograd_f32_filter;
+
 struct mxdi_winograd_f32 {
     uint32_t needs;
     void (*input)(const mxdi_winograd_f32_input *args);
     void (*output)(const mxdi_winograd_f32_output *args);
+    /* mxdi_winograd_f32_weights of every lane, rounded once. */
+    void (*weights)(const mxdi_winograd_f32_filter *args);
 };
 
 /* NULL where there is none. */
 const struct mxdi_winograd_f32 *mxdi_winograd_f32_select(uint32_t isa);
+extern const double             mxdi_winograd_f32_g[6][3];
 /* G w G^T in binary64: u (36) of w (3, 3). */
 void mxdi_winograd_f32_weights(double *u, const float *w);
 #endif

@@ -139,5 +139,40 @@ static void output(const mxdi_winograd_f32_output *p)
         output_vector(p, c, false);
 }
 
+/* a[0]*g[0] + a[1]*g[1] + a[2]*g[2] as mxdi_winograd_f32_weights has it. */
+MXD_INLINE vf64 filter_3(vf64 a, vf64 b, vf64 c, const double g[3])
+{
+    const vf64 ab = vf64_add(vf64_mul(vf64_set1(g[0]), a), vf64_mul(vf64_set1(g[1]), b));
+    return vf64_add(ab, vf64_mul(vf64_set1(g[2]), c));
+}
+
+static void weights(const mxdi_winograd_f32_filter *p)
+{
+    for (int32_t n = 0; n < p->lanes; n += VF32_LANES) {
+        vf64 lo[6][3], hi[6][3];
+        MXD_UNROLL
+        for (int j = 0; j < 3; j++) {
+            const vf32 a = vf32_load(p->w + p->row[j] + n), b = vf32_load(p->w + p->row[3 + j] + n),
+                       c = vf32_load(p->w + p->row[6 + j] + n);
+            MXD_UNROLL
+            for (int i = 0; i < 6; i++) {
+                const double *g = mxdi_winograd_f32_g[i];
+                lo[i][j]        = filter_3(vf64_lo_f32(a), vf64_lo_f32(b), vf64_lo_f32(c), g);
+                hi[i][j]        = filter_3(vf64_hi_f32(a), vf64_hi_f32(b), vf64_hi_f32(c), g);
+            }
+        }
+        float *u = p->u + n;
+        for (int i = 0; i < 6; i++) {
+            MXD_UNROLL
+            for (int j = 0; j < 6; j++, u += p->plane) {
+                const double *g = mxdi_winograd_f32_g[j];
+                vf32_store(u, vf32_from_f64(filter_3(lo[i][0], lo[i][1], lo[i][2], g),
+                                            filter_3(hi[i][0], hi[i][1], hi[i][2], g)));
+            }
+        }
+    }
+}
+
 extern const struct mxdi_winograd_f32 MXD_VARIANT(mxdi_winograd_f32);
-const struct mxdi_winograd_f32 MXD_VARIANT(mxdi_winograd_f32) = { WINOGRAD_NEEDS, input, output };
+const struct mxdi_winograd_f32 MXD_VARIANT(mxdi_winograd_f32) = { WINOGRAD_NEEDS, input, output,
+                                                                  weights };
