@@ -124,11 +124,16 @@ static void check_on(const struct problem *p, uint32_t isa, const char *needle, 
     const mxdi_blocked      *x    = &desc.x;
     const size_t             n    = (size_t)(p->blocks * x->block_stride);
     float                   *w    = exact_copy(p->w, p->n_w * sizeof(float));
-    desc.w                        = w;
+    float                   *zero = calloc(p->n_w, sizeof(float));
+    const bool               set  = mxdi_rng_below(rng, 2); /* instead of weights of 0 */
+    assert_non_null(zero);
+    desc.w = set ? zero : w;
     if (mxdi_conv_dgrad_f32_create(&op, &desc, isa, NULL, &err) != MXD_OK)
         fail_msg("%s", err.msg);
-    memset(w, GUARD_BYTE, p->n_w * sizeof(float));
+    if (set)
+        mxdi_conv_dgrad_f32_set_weights(op, w);
     free(w);
+    free(zero);
     assert_non_null(strstr(mxdi_conv_dgrad_f32_name(op), needle));
     assert_true(mxdi_conv_dgrad_f32_bytes(op) > 0);
     const size_t n_scratch = mxdi_conv_dgrad_f32_scratch(op);

@@ -108,8 +108,17 @@ static float *run_on(const struct problem *p, uint32_t isa, mxdi_rng *rng)
     float             *y    = guarded_new(p->n_y * sizeof(float));
     mxdi_conv_f32_desc desc = p->desc;
     desc.w                  = w;
+    if (mxdi_rng_below(rng, 2)) { /* from others, which then are replaced */
+        desc.w    = calloc(p->n_w, sizeof(float));
+        desc.bias = desc.bias ? p->w : NULL;
+        assert_non_null(desc.w);
+    }
     if (mxdi_conv_f32_create(&op, &desc, isa, NULL, &err) != MXD_OK)
         fail_msg("%s", err.msg);
+    if (desc.w != w) {
+        free((void *)desc.w);
+        mxdi_conv_f32_set_weights(op, w, p->desc.bias);
+    }
     free(w);
     const size_t n = mxdi_conv_f32_tasks(op, p->blocks), scratch_bytes = mxdi_conv_f32_scratch(op);
     const size_t each   = (size_t)random_between(rng, 1, mxdi_rng_below(rng, 2) ? (int64_t)n : 1),
@@ -513,6 +522,35 @@ static bool name_has(const mxdi_conv_f32_desc *d, const char *word)
     return has;
 }
 
+/* Vectors of weights are transformed to the bits of one at a time. */
+static void weights_are_transformed_alike(void **state)
+{
+    (void)state;
+    enum { LANES = 32, PLANE = LANES + 16 };
+    mxdi_rng           rng = mxdi_rng_seed(9);
+    _Alignas(64) float w[9 * LANES], u[MXDI_WINOGRAD_F32_POINTS * PLANE];
+    for (size_t i = 0; i < sizeof(w) / sizeof(w[0]); i++)
+        w[i] = random_f32(&rng, -1.0f, 1.0f);
+    for (size_t v = 0; v < mxdi_tile_f32_count; v++) {
+        const uint32_t isa = mxdi_tile_f32_variants[v]->needs;
+        if (isa & ~mxdi_cpu_isa())
+            continue;
+        mxdi_winograd_f32_filter f = { .w = w, .lanes = LANES, .u = u, .plane = PLANE };
+        for (int i = 0; i < 9; i++)
+            f.row[i] = (8 - i) * LANES;
+        mxdi_winograd_f32_select(isa)->weights(&f);
+        for (int n = 0; n < LANES; n++) {
+            float  one[9];
+            double want[MXDI_WINOGRAD_F32_POINTS];
+            for (int i = 0; i < 9; i++)
+                one[i] = w[f.row[i] + n];
+            mxdi_winograd_f32_weights(want, one);
+            for (int i = 0; i < MXDI_WINOGRAD_F32_POINTS; i++)
+                assert_true(same_bits(u[i * PLANE + n], (float)want[i]));
+        }
+    }
+}
+
 /* Auto takes Winograd where it pays, never with `exact`, and what cannot be is refused with the
  * reason. */
 static void algorithm_is_chosen_by_shape(void **state)
@@ -610,6 +648,7 @@ int main(void)
         cmocka_unit_test(bf16_tiles_are_within_bound),
         cmocka_unit_test(winograd_of_integers_is_exact),
         cmocka_unit_test(winograd_is_within_bound),
+        cmocka_unit_test(weights_are_transformed_alike),
         cmocka_unit_test(algorithm_is_chosen_by_shape),
         cmocka_unit_test(bad_descriptions_are_refused),
     };

@@ -87,8 +87,17 @@ static float *run_on(const struct problem *p, uint32_t isa, mxdi_rng *rng)
           *x = exact_copy(p->x, x_end * sizeof(float));
     float *y = guarded_new(p->n_y * sizeof(float));
     desc.w   = w;
+    if (mxdi_rng_below(rng, 2)) { /* from others, which then are replaced */
+        desc.w    = calloc(p->n_w, sizeof(float));
+        desc.bias = desc.bias ? p->w : NULL;
+        assert_non_null(desc.w);
+    }
     if (mxdi_dwconv_f32_create(&op, &desc, isa, NULL, &err) != MXD_OK)
         fail_msg("%s", err.msg);
+    if (desc.w != w) {
+        free((void *)desc.w);
+        mxdi_dwconv_f32_set_weights(op, w, p->desc.bias);
+    }
     free(w);
     const size_t n    = mxdi_dwconv_f32_tasks(op, p->blocks);
     const size_t each = (size_t)random_between(rng, 1, (int64_t)n), ranges = (n + each - 1) / each;

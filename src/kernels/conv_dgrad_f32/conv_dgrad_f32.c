@@ -42,36 +42,32 @@ static mxdi_conv_dgrad_f32_axis axis_of(const mxdi_window1d *w, int32_t first)
     return a;
 }
 
-/* The class's weights, flipped and transposed: (c_in, c_out/groups, taps, taps). */
-static void fill_weights(float *dst, const mxdi_conv_dgrad_f32_desc *d,
-                         const mxdi_conv_dgrad_f32_class *c)
+/* The class's weights, flipped and transposed, in w. */
+static mxdi_weight_view view_of(const mxdi_conv_dgrad_f32_desc  *d,
+                                const mxdi_conv_dgrad_f32_class *c)
 {
     const int64_t c_in = d->x.channels / d->groups, c_out = d->y.channels / d->groups;
-    const int64_t taps = (int64_t)d->window.kh * d->window.kw;
-    for (int64_t i = 0; i < d->x.channels; i++) {
-        for (int64_t o = 0; o < c_out; o++) {
-            const float *w = d->w + ((i / c_in * c_out + o) * c_in + i % c_in) * taps;
-            for (int32_t y = c->y.taps - 1; y >= 0; y--) {
-                for (int32_t x = c->x.taps - 1; x >= 0; x--)
-                    *dst++ = w[(int64_t)(c->y.k0 + y * c->y.step) * d->window.kw + c->x.k0 +
-                               x * c->x.step];
-            }
-        }
-    }
+    const int64_t kw = d->window.kw, taps = d->window.kh * kw;
+    const int64_t last_y = c->y.k0 + (c->y.taps - 1) * (int64_t)c->y.step;
+    const int64_t last_x = c->x.k0 + (c->x.taps - 1) * (int64_t)c->x.step;
+    return (mxdi_weight_view){ c_out * c_in * taps, taps,      c_in * taps, last_y * kw + last_x,
+                               -c->y.step * kw,     -c->x.step };
 }
 
 static mxd_status make_operator(const mxdi_conv_dgrad_f32 *op, mxdi_conv_dgrad_f32_class *c,
-                                const float *w, uint32_t isa, mxd_error *err)
+                                uint32_t isa, mxd_error *err)
 {
     const mxdi_conv_dgrad_f32_desc *d        = &op->desc;
     const mxdi_window2d             window   = { c->y.taps,     c->x.taps,     1,        1,
                                                  c->y.dilation, c->x.dilation, c->y.pad, c->x.pad };
     const int32_t                   residual = !op->strided && d->accumulate;
+    const mxdi_weight_view          view     = view_of(d, c);
     if (d->groups > 1 && d->groups == d->x.channels && d->groups == d->y.channels) {
         const mxdi_dwconv_f32_desc dw = { .x        = d->y,
                                           .y        = c->layout,
                                           .window   = window,
-                                          .w        = w,
+                                          .w        = d->w,
+                                          .view     = &view,
                                           .residual = residual,
                                           .y_min    = -INFINITY,
                                           .y_max    = INFINITY };
@@ -81,7 +77,8 @@ static mxd_status make_operator(const mxdi_conv_dgrad_f32 *op, mxdi_conv_dgrad_f
                                       .y         = c->layout,
                                       .window    = window,
                                       .groups    = d->groups,
-                                      .w         = w,
+                                      .w         = d->w,
+                                      .view      = &view,
                                       .residual  = residual,
                                       .y_min     = -INFINITY,
                                       .y_max     = INFINITY,
@@ -101,17 +98,7 @@ static mxd_status make_class(const mxdi_conv_dgrad_f32 *op, mxdi_conv_dgrad_f32_
     }
     if (c->y.taps == 0 || c->x.taps == 0)
         return MXD_OK;
-    size_t n;
-    if (!mxdi_mul_size(&n, (size_t)c->y.taps * (size_t)c->x.taps, (size_t)d->x.channels) ||
-        !mxdi_mul_size(&n, n, (size_t)(d->y.channels / d->groups)))
-        return mxdi_fail(err, MXD_E_RANGE, "conv_dgrad_f32: weights are too large");
-    float *const w = MXDI_ALLOC(op->alloc, float, n);
-    if (!w)
-        return mxdi_nomem(err);
-    fill_weights(w, d, c);
-    const mxd_status st = make_operator(op, c, w, isa, err);
-    mxdi_free(op->alloc, w);
-    return st;
+    return make_operator(op, c, isa, err);
 }
 
 /* Scratch: the pixels of a group of blocks of the largest class, then what its convolution needs.
@@ -193,6 +180,16 @@ void mxdi_conv_dgrad_f32_destroy(mxdi_conv_dgrad_f32 *op)
     }
     mxdi_free(op->alloc, op->classes);
     mxdi_free(op->alloc, op);
+}
+
+void mxdi_conv_dgrad_f32_set_weights(mxdi_conv_dgrad_f32 *op, const float *w)
+{
+    for (int32_t i = 0; i < op->n_classes; i++) {
+        if (op->classes[i].conv)
+            mxdi_conv_f32_set_weights(op->classes[i].conv, w, NULL);
+        if (op->classes[i].dwconv)
+            mxdi_dwconv_f32_set_weights(op->classes[i].dwconv, w, NULL);
+    }
 }
 
 const char *mxdi_conv_dgrad_f32_name(const mxdi_conv_dgrad_f32 *op)

@@ -10,8 +10,8 @@
  * transposed. With strides, the pixels of dx that see the same taps - a class for each (iy mod sh,
  * ix mod sw) - are a convolution of stride 1 each; it is run into scratch, and its pixels are put
  * where they belong. Errors are as of conv_f32 (docs/numerics.md), Winograd's where it takes that.
- * Results do not depend on the split into tasks. Packed, immutable operator, made anew when w
- * changes; runs on disjoint task ranges may go in parallel.
+ * Results do not depend on the split into tasks. Packed operator; runs on disjoint task ranges may
+ * go in parallel.
  */
 #ifndef MXDI_KERNELS_CONV_DGRAD_F32_H
 #define MXDI_KERNELS_CONV_DGRAD_F32_H
@@ -30,10 +30,12 @@ typedef struct mxdi_conv_dgrad_f32_desc {
 
 typedef struct mxdi_conv_dgrad_f32 mxdi_conv_dgrad_f32;
 
-mxd_status  mxdi_conv_dgrad_f32_create(mxdi_conv_dgrad_f32           **out,
-                                       const mxdi_conv_dgrad_f32_desc *desc, uint32_t isa,
-                                       const mxd_allocator *alloc, mxd_error *err);
-void        mxdi_conv_dgrad_f32_destroy(mxdi_conv_dgrad_f32 *op);
+mxd_status mxdi_conv_dgrad_f32_create(mxdi_conv_dgrad_f32           **out,
+                                      const mxdi_conv_dgrad_f32_desc *desc, uint32_t isa,
+                                      const mxd_allocator *alloc, mxd_error *err);
+void       mxdi_conv_dgrad_f32_destroy(mxdi_conv_dgrad_f32 *op);
+/* Other weights in place of those of create. No run may go on meanwhile. */
+void        mxdi_conv_dgrad_f32_set_weights(mxdi_conv_dgrad_f32 *op, const float *w);
 const char *mxdi_conv_dgrad_f32_name(const mxdi_conv_dgrad_f32 *op); /* of what does the work */
 size_t      mxdi_conv_dgrad_f32_bytes(const mxdi_conv_dgrad_f32 *op);
 /* Bytes of scratch that each running thread needs, 64-byte aligned; may be 0. */

@@ -38,9 +38,21 @@ static const struct mxdi_dwconv_f32_variant *select_variant(uint32_t isa)
     return best;
 }
 
-static float weight_at(const mxdi_dwconv_f32_desc *d, int64_t i)
+void mxdi_dwconv_f32_set_weights(mxdi_dwconv_f32 *op, const float *w, const float *bias)
 {
-    return d->bf16 ? mxdi_bf16_to_f32(mxdi_f32_to_bf16(d->w[i])) : d->w[i];
+    const mxdi_dwconv_f32_desc *d     = &op->desc;
+    const int32_t               kw    = d->window.kw;
+    const int64_t               taps  = (int64_t)d->window.kh * kw;
+    const int64_t               lanes = op->variant ? op->variant->lanes : 1;
+    for (int64_t c = 0; c < d->x.channels; c++) {
+        const float *from = w + c * op->view.group + op->view.first;
+        for (int64_t t = 0; t < taps; t++) {
+            const float v = from[t / kw * op->view.y + t % kw * op->view.x];
+            op->w[(c / lanes * taps + t) * lanes + c % lanes] =
+                d->bf16 ? mxdi_bf16_to_f32(mxdi_f32_to_bf16(v)) : v;
+        }
+        op->bias[c] = bias ? bias[c] : 0.0f;
+    }
 }
 
 /* ref: (channels, taps); else [channels / lanes][tap][lanes]. */
@@ -58,12 +70,9 @@ static mxd_status pack(mxdi_dwconv_f32 *op, mxd_error *err)
     op->bias = MXDI_ALLOC(op->alloc, float, (size_t)count);
     if (!op->w || !op->bias)
         return mxdi_nomem(err);
-    for (int64_t c = 0; c < d->x.channels; c++) {
-        for (int64_t t = 0; t < taps; t++)
-            op->w[(c / lanes * taps + t) * lanes + c % lanes] = weight_at(d, c * taps + t);
-        op->bias[c] = d->bias ? d->bias[c] : 0.0f;
-    }
+    op->view  = d->view ? *d->view : (mxdi_weight_view){ taps, 0, 0, 0, d->window.kw, 1 };
     op->bytes = sizeof(*op) + (words + (size_t)count) * sizeof(float);
+    mxdi_dwconv_f32_set_weights(op, d->w, d->bias);
     return MXD_OK;
 }
 
@@ -100,6 +109,7 @@ mxd_status mxdi_dwconv_f32_create(mxdi_dwconv_f32 **out, const mxdi_dwconv_f32_d
     op->variant         = select_variant(isa);
     const mxd_status st = init(op, err);
     op->desc.w = op->desc.bias = NULL;
+    op->desc.view              = NULL;
     if (st != MXD_OK) {
         mxdi_dwconv_f32_destroy(op);
         return st;

@@ -15,20 +15,23 @@
 typedef struct mxdi_dwconv_f32_desc {
     mxdi_blocked  x, y; /* equal channels and block */
     mxdi_window2d window;
-    const float  *w;            /* (channels, 1, kh, kw); read during create only */
-    const float  *bias;         /* (channels) or NULL; copied */
-    int32_t       residual;     /* r of y's layout is added */
-    float         y_min, y_max; /* clamp, may be +-inf */
-    int32_t       bf16;         /* x and w are rounded to bf16 first */
-    int32_t       round_bf16;   /* round conv + bias to bf16 */
+    const float  *w; /* (channels, 1, kh, kw), or as `view` says; read during create only */
+    const mxdi_weight_view *view;         /* channels are groups; copied; NULL: as above */
+    const float            *bias;         /* (channels) or NULL; copied */
+    int32_t                 residual;     /* r of y's layout is added */
+    float                   y_min, y_max; /* clamp, may be +-inf */
+    int32_t                 bf16;         /* x and w are rounded to bf16 first */
+    int32_t                 round_bf16;   /* round conv + bias to bf16 */
 } mxdi_dwconv_f32_desc;
 
 typedef struct mxdi_dwconv_f32 mxdi_dwconv_f32;
 
 /* isa: flags of base/cpu.h; the best variant within them is taken. */
-mxd_status  mxdi_dwconv_f32_create(mxdi_dwconv_f32 **out, const mxdi_dwconv_f32_desc *desc,
-                                   uint32_t isa, const mxd_allocator *alloc, mxd_error *err);
-void        mxdi_dwconv_f32_destroy(mxdi_dwconv_f32 *op);
+mxd_status mxdi_dwconv_f32_create(mxdi_dwconv_f32 **out, const mxdi_dwconv_f32_desc *desc,
+                                  uint32_t isa, const mxd_allocator *alloc, mxd_error *err);
+void       mxdi_dwconv_f32_destroy(mxdi_dwconv_f32 *op);
+/* Other weights in place of those of create; bias NULL is 0. No run may go on meanwhile. */
+void        mxdi_dwconv_f32_set_weights(mxdi_dwconv_f32 *op, const float *w, const float *bias);
 const char *mxdi_dwconv_f32_name(const mxdi_dwconv_f32 *op);  /* "dwconv_f32_avx512" */
 size_t      mxdi_dwconv_f32_bytes(const mxdi_dwconv_f32 *op); /* packed weights and tables */
 /* Independent pieces of work for `blocks` blocks of images; tasks [begin, end) write disjoint parts

@@ -47,7 +47,8 @@ extern const struct mxdi_dwconv_f32_variant *const mxdi_dwconv_f32_variants[];
 
 struct mxdi_dwconv_f32 {
     const mxd_allocator                  *alloc;
-    mxdi_dwconv_f32_desc                  desc;    /* w and bias are not kept */
+    mxdi_dwconv_f32_desc                  desc; /* w, view and bias are not kept */
+    mxdi_weight_view                      view;
     const struct mxdi_dwconv_f32_variant *variant; /* NULL: ref */
     float                                *w, *bias;
     size_t                                bytes;
