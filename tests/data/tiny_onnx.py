@@ -4,7 +4,7 @@
 
     tiny_onnx.py [--check]
 
-Writes (or with --check compares) the .onnx files beside it. Other tests import it to make what they need: models with
+Writes (or with --check compares) the files beside it. Other tests import it to make what they need: models with
 mistakes in them, .npy arrays. Weights come from a generator of its own, so the bytes never change."""
 import pathlib
 import struct
@@ -172,6 +172,7 @@ def relu():
 CASE = [-1.0, 0.0, 0.5, 2.0, -0.25, 3.0]
 FILES = {
     "residual.onnx": residual, "quantized.onnx": quantized, "two_ends.onnx": two_ends,
+    "x.npy": lambda: npy([8, 2, 6, 6], Numbers(9)(576)),
     "case_relu/model.onnx": relu,
     "case_relu/test_data_set_0/input_0.pb": lambda: tensor("x", FLOAT, [2, 3], CASE),
     "case_relu/test_data_set_0/output_0.pb": lambda: tensor("y", FLOAT, [2, 3], [max(v, 0.0) for v in CASE]),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Replays a corpus without libFuzzer: every file of the folders named on the command line goes through the target once.
- * What is found shows as a crash or a sanitizer's report; an empty or missing corpus is a failure.
+ * Replays a corpus without libFuzzer: every file of the folders named on the command line goes
+ * through the target once. What is found shows as a crash or a sanitizer's report; an empty or
+ * missing corpus is a failure.
  */
 #include <dirent.h>
 #include <stdio.h>

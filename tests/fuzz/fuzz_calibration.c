@@ -9,8 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mxdi_calibration *c   = NULL;
     mxd_error         err = MXD_ERROR_INIT;
-    if (mxdi_calibration_parse(&c, (mxdi_view){ data, size }, &fuzz_allocator, &err) != MXD_OK)
-        return 0;
+    if (fuzz_told(mxdi_calibration_parse(&c, (mxdi_view){ data, size }, &fuzz_allocator, &err),
+                  &err) != MXD_OK)
+        return fuzz_end();
     for (uint32_t k = 0; k < c->n_tensors && k < 8; k++)
         for (int method = -1; method <= MXDI_ENTROPY; method++) {
             float low, high;
@@ -18,5 +19,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             (void)mxdi_calibration_find(c, c->tensor[k].name);
         }
     mxdi_calibration_destroy(c);
-    return 0;
+    return fuzz_end();
 }

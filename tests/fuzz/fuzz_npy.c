@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mxd_tensor t;
     mxd_error  err = MXD_ERROR_INIT;
-    if (mxdi_npy_parse(&t, (mxdi_view){ data, size }, &err) != MXD_OK)
-        return 0;
+    if (fuzz_told(mxdi_npy_parse(&t, (mxdi_view){ data, size }, &err), &err) != MXD_OK)
+        return fuzz_end();
     mxdi_bytes out = { NULL, 0, 0, &fuzz_allocator };
     if (mxdi_npy_format(&out, &t, &err) == MXD_OK) {
         mxd_tensor again;
@@ -21,5 +21,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
     }
     mxdi_bytes_free(&out);
-    return 0;
+    return fuzz_end();
 }

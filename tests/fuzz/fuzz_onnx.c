@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "fuzz/fuzz_case.h"
 #include "base/dtype.h"
+#include "fuzz/fuzz_case.h"
 #include "mixdown/mixdown.h"
 
 enum { MOST_WORK = 1 << 20, MOST_BYTES = 1 << 20, MOST_TENSORS = 16 };
@@ -31,9 +31,9 @@ static int make_zeros(mxd_tensor *t, const mxd_value_info *v)
 
 static void run(const mxd_engine *e, mxd_error *err)
 {
-    const uint32_t            n_in = mxd_engine_inputs(e), n_out = mxd_engine_outputs(e);
-    mxd_tensor                in[MOST_TENSORS] = { { .data = NULL } }, out[MOST_TENSORS] = { { .data = NULL } };
-    mxd_session              *s       = NULL;
+    const uint32_t n_in = mxd_engine_inputs(e), n_out = mxd_engine_outputs(e);
+    mxd_tensor   in[MOST_TENSORS] = { { .data = NULL } }, out[MOST_TENSORS] = { { .data = NULL } };
+    mxd_session *s                    = NULL;
     const mxd_session_options options = { sizeof(options), 1, 0 };
     int                       ok      = n_in <= MOST_TENSORS && n_out <= MOST_TENSORS;
     for (uint32_t k = 0; ok && k < n_in; k++) {
@@ -47,7 +47,7 @@ static void run(const mxd_engine *e, mxd_error *err)
         ok = make_zeros(&out[k], &v);
     }
     if (ok && mxd_session_open(&s, e, &options, err) == MXD_OK)
-        (void)mxd_session_run(s, in, n_in, out, n_out, err);
+        fuzz_told(mxd_session_run(s, in, n_in, out, n_out, err), err);
     mxd_session_close(s);
     for (uint32_t k = 0; k < MOST_TENSORS; k++) {
         fuzz_put(NULL, in[k].data);
@@ -58,7 +58,7 @@ static void run(const mxd_engine *e, mxd_error *err)
 static int is_small(const mxd_model *m, mxd_error *err)
 {
     mxd_inspection *i = NULL;
-    if (mxd_model_inspect(&i, m, NULL, 0, err) != MXD_OK)
+    if (fuzz_told(mxd_model_inspect(&i, m, NULL, 0, err), err) != MXD_OK)
         return 0;
     const int small = i->macs <= MOST_WORK && i->n_layers <= 64;
     mxd_inspection_destroy(i);
@@ -73,15 +73,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mxd_error    err = MXD_ERROR_INIT;
     if (mxd_context_create(&ctx, &fuzz_allocator, &err) != MXD_OK)
         return 0;
-    if (mxd_model_load_bytes(&m, ctx, data, size, &err) == MXD_OK && is_small(m, &err)) {
+    if (fuzz_told(mxd_model_load_bytes(&m, ctx, data, size, &err), &err) == MXD_OK &&
+        is_small(m, &err)) {
         mxd_build_options options = MXD_BUILD_OPTIONS_INIT;
         options.threads           = 1;
         options.backend           = size & 1 ? "interp" : "cpu";
-        if (mxd_engine_build(&e, m, &options, &err) == MXD_OK)
+        if (fuzz_told(mxd_engine_build(&e, m, &options, &err), &err) == MXD_OK)
             run(e, &err);
         mxd_engine_destroy(e);
     }
     mxd_model_destroy(m);
     mxd_context_destroy(ctx);
-    return 0;
+    return fuzz_end();
 }

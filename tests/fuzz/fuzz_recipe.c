@@ -30,13 +30,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mxdi_recipe *r   = NULL;
     mxd_error    err = MXD_ERROR_INIT;
-    if (mxdi_recipe_parse(&r, (mxdi_view){ data, size }, &fuzz_allocator, &err) != MXD_OK)
-        return 0;
+    if (fuzz_told(mxdi_recipe_parse(&r, (mxdi_view){ data, size }, &fuzz_allocator, &err), &err) !=
+        MXD_OK)
+        return fuzz_end();
     mxdi_graph *const g = network();
     mxdi_setting      setting[4];
     if (g && g->n_nodes == 4)
-        (void)mxdi_recipe_apply(setting, r, g, &err);
+        fuzz_told(mxdi_recipe_apply(setting, r, g, &err), &err);
     mxdi_graph_destroy(g);
     mxdi_recipe_destroy(r);
-    return 0;
+    return fuzz_end();
 }

@@ -158,9 +158,29 @@ def arrays():
             f.write(buffer.getvalue())
 
 
+SPECS = [
+    "fashion-mnist:train",
+    "idx:a.gz,b.gz,scale=1/255,skip=5,subset=100,shuffle=3",
+    "cifar10:data_batch_1.bin,mean=0.49:0.48:0.45,std=0.2:0.2:0.2,scale=1/255,channels=bgr",
+    "npy:a,,b.npy,labels=l.npy,layout=nhwc,shape=1:4:4",
+    "npz:f.npz,x=data,labels=y,inputs=left:l:right:r",
+    "images:folder,resize=32:40,crop=28,labels=names.txt",
+    "onnx:dir",
+    '{"kind": "npy", "files": ["mfcc.npy"], "labels": "labels.npy", "scale": 0.5847029, "mean": 48.53, "skip": 200}',
+    '{"kind": "npz", "files": "f.npz", "inputs": {"left": "l"}, "std": [0.1, "1/3", 2], "shape": [3, 4, 4], "shuffle": 7}',
+]
+
+
+def specifications():
+    for k, spec in enumerate(SPECS):
+        with open(os.path.join(folder("data_spec"), f"{k}.txt"), "w") as f:
+            f.write(spec)
+
+
 float_networks()
 quantized_networks()
 engines(sys.argv[1])
 recipes()
+specifications()
 calibrations(sys.argv[1])
 arrays()
