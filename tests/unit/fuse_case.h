@@ -166,7 +166,7 @@ static inline const mxdi_graph *fuse_run(fuse_case *c)
     mxd_error                err = MXD_ERROR_INIT;
     mxdi_registry_init(&registry);
     for (int k = 0; k < 2; k++) {
-        const mxdi_build_options o = { .backend = backend[k], .threads = 1 };
+        const mxdi_build_options o = { .backend = backend[k], .threads = 1, .exact = true };
         mxdi_graph              *g = c->g;
         if (k == 0)
             assert_int_equal(mxdi_graph_clone(&g, c->g, NULL), MXD_OK);

@@ -237,6 +237,36 @@ static void conv_with_residual(void **state)
     }
 }
 
+/* A middle value that others read stays, and so does the sum. */
+static void conv_with_a_shared_middle(void **state)
+{
+    (void)state;
+    const float       sm = 0.21f;
+    const int32_t     zm = 90;
+    fuse_case *const  c  = fuse_begin(14);
+    const struct conv v  = add_conv(c, MXD_NO_VALUE);
+    const uint32_t    a =
+        fuse_dequantize(c, graph_input(c->g, "r", MXD_U8, DIMS(1, M, H, W)), sr, zr, MXD_U8);
+    const uint32_t q = fuse_quantize(c, v.y, sm, zm, MXD_U8);
+    const uint32_t y = OP(c, "Add", "add", fuse_dequantize(c, q, sm, zm, MXD_U8), a);
+    graph_output(c->g, fuse_quantize(c, y, sy, zy, MXD_U8));
+    graph_output(c->g, q);
+    const mxdi_graph *const part = fuse_run(c);
+    assert_int_equal(graph_count(part, "QConv"), 1);
+    assert_int_equal(graph_count(part, "QAdd"), 1);
+    EACH(m, k)
+    {
+        const int32_t q1 =
+            fuse_clamp((float)acc_at(c, &v, m, k) * fuse_ratio3(sx, sw[m], sm), zm, 0, 255);
+        const float qr = (float)(c->in[1][m * AREA + k] - zr);
+        const float r =
+            fmaf((float)(q1 - zm), fuse_ratio3(sm, 1.0, sy), qr * fuse_ratio3(sr, 1.0, sy));
+        assert_int_equal(c->out[1].u8[m * AREA + k], q1);
+        assert_int_equal(c->out[0].u8[m * AREA + k], fuse_clamp(r, zy, 0, 255));
+    }
+    fuse_end(c);
+}
+
 static void add_of_stored_values(void **state)
 {
     (void)state;
@@ -346,6 +376,17 @@ static void what_stays_float(void **state)
     assert_int_equal(graph_count(part, "QuantizeLinear"), 1);
     fuse_end(c);
 
+    c                       = fuse_begin(27); /* scales along the axis that is summed over */
+    const float    along[N] = { 0.01f, 0.02f, 0.03f, 0.015f, 0.011f };
+    const int8_t   zeros[N] = { 0 };
+    const uint32_t square   = fuse_weights(c, MXD_S8, w, DIMS(N, N), along, zeros, N, 0);
+    const uint32_t left =
+        fuse_dequantize(c, graph_input(c->g, "x", MXD_U8, DIMS(I, N)), sx, zx, MXD_U8);
+    graph_output(c->g, fuse_quantize(c, OP(c, "MatMul", "matmul", left, square), sy, zy, MXD_U8));
+    part = fuse_run(c);
+    assert_int_equal(graph_count(part, "QMatMul"), 0);
+    fuse_end(c);
+
     c                   = fuse_begin(26);
     const struct conv v = add_conv(c, MXD_NO_VALUE);
     graph_output(c->g,
@@ -368,6 +409,7 @@ int main(void)
         cmocka_unit_test(conv_with_two_readers),
         cmocka_unit_test(conv_knows_its_origins),
         cmocka_unit_test(conv_with_residual),
+        cmocka_unit_test(conv_with_a_shared_middle),
         cmocka_unit_test(add_of_stored_values),
         cmocka_unit_test(gemm_and_matmul),
         cmocka_unit_test(matmul_of_activations),
