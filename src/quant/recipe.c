@@ -4,10 +4,9 @@
  */
 #include "quant/recipe.h"
 
-#include <regex.h>
-
 #include "base/file.h"
 #include "base/json.h"
+#include "base/regex.h"
 #include "base/text.h"
 #include "engine/asked.h"
 #include "quant/observer.h"
@@ -251,19 +250,6 @@ void mxdi_recipe_destroy(mxdi_recipe *r)
 
 /* ---- applying ---- */
 
-/* Whether `text` as a whole matches the extended regular expression; *bad: it does not compile. */
-static bool matches_regex(const char *pattern, const char *text, bool *bad)
-{
-    regex_t re;
-    regmatch_t m;
-    *bad = regcomp(&re, pattern, REG_EXTENDED) != 0;
-    if (*bad)
-        return false;
-    const bool hit = regexec(&re, text, 1, &m, 0) == 0 && m.rm_so == 0; /* from the start, as NNI's re.match */
-    regfree(&re);
-    return hit;
-}
-
 /* A layer is named by its node, or as PyTorch exports do: module "layer1.0.conv1" is node "/layer1/layer1.0/conv1/Conv" with
  * weight "layer1.0.conv1.weight". */
 static bool has_name(const mxdi_graph *g, const mxd_node *node, const char *pattern)
@@ -283,29 +269,34 @@ static bool has_name(const mxdi_graph *g, const mxd_node *node, const char *patt
     return mxdi_glob(pattern, module);
 }
 
+/* Sets *hit when one of the patterns matches; each is compiled, so that a wrong one is told. */
+static mxd_status any_regex(bool *hit, const char *const *regex, uint32_t n, uint32_t index, const mxd_node *node, const mxd_allocator *alloc,
+                            mxd_error *err)
+{
+    for (uint32_t k = 0; k < n; k++) {
+        bool one = false;
+        const mxd_status st = mxdi_regex_begins(&one, regex[k], node->name, alloc, err);
+        if (st != MXD_OK)
+            return mxdi_wrap(err, st, "entry %u", index);
+        *hit = *hit || one;
+    }
+    return MXD_OK;
+}
+
 static mxd_status rule_matches(bool *hit, const mxdi_rule *r, uint32_t index, const mxdi_graph *g, const mxd_node *node, uint8_t *used, mxd_error *err)
 {
-    bool named = r->n_names == 0 && r->n_regexes == 0, typed = r->n_op_types == 0, bad = false;
+    bool named = r->n_names == 0 && r->n_regexes == 0, typed = r->n_op_types == 0, taken_out = false;
     for (uint32_t k = 0; k < r->n_names; k++)
         if (has_name(g, node, r->name[k])) {
             named = true;
             used[k] = 1;
         }
-    for (uint32_t k = 0; k < r->n_regexes; k++) {
-        named = matches_regex(r->regex[k], node->name, &bad) || named;
-        if (bad)
-            return mxdi_fail(err, MXD_E_USAGE, "entry %u: regex '%s' is no extended regular expression", index, r->regex[k]);
-    }
+    MXD_TRY(any_regex(&named, r->regex, r->n_regexes, index, node, g->arena.alloc, err));
     for (uint32_t k = 0; k < r->n_op_types; k++)
         typed = typed || strcmp(r->op_type[k], node->op) == 0;
-    bool taken_out = false;
     for (uint32_t k = 0; k < r->n_not_names; k++)
         taken_out = taken_out || has_name(g, node, r->not_name[k]);
-    for (uint32_t k = 0; k < r->n_not_regexes; k++) {
-        taken_out = matches_regex(r->not_regex[k], node->name, &bad) || taken_out;
-        if (bad)
-            return mxdi_fail(err, MXD_E_USAGE, "entry %u: regex '%s' is no extended regular expression", index, r->not_regex[k]);
-    }
+    MXD_TRY(any_regex(&taken_out, r->not_regex, r->n_not_regexes, index, node, g->arena.alloc, err));
     for (uint32_t k = 0; k < r->n_not_op_types; k++)
         taken_out = taken_out || strcmp(r->not_op_type[k], node->op) == 0;
     *hit = named && typed && !taken_out;

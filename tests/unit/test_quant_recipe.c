@@ -187,11 +187,9 @@ static void everything_a_rule_says(void **state)
         "{\"precision\": \"w4-f32\", \"granularity\": \"block:64\"}]");
     const mxdi_setting *const s = &r->rule[0].setting, *const t = &r->rule[1].setting;
     assert_int_equal(r->n_rules, 2);
-    assert_true(s->symmetric && s->per_tensor && s->method == MXDI_ENTROPY &&
-                s->block == 0);
+    assert_true(s->symmetric && s->per_tensor && s->method == MXDI_ENTROPY && s->block == 0);
     assert_true(s->allow.compute == MXD_BF16 && s->allow.w_bits == 0);
-    assert_true(!t->symmetric && !t->per_tensor && t->method == -1 &&
-                t->block == 64);
+    assert_true(!t->symmetric && !t->per_tensor && t->method == -1 && t->block == 64);
     assert_true(mxdi_precision_equal(t->allow, t->precision));
     mxdi_recipe_destroy(r);
 }
@@ -207,8 +205,7 @@ static void every_mistake_at_once(void **state)
     refused("[{\"op_types\": [\"Conv\"]}]", MXD_E_USAGE, "'precision' 'exclude'");
     refused("[{\"precision\": \"w8a8\", \"granularity\": \"block:4\"}]", MXD_E_USAGE, "block:4");
     refused("[{\"precision\": \"w8a8\", \"method\": \"mimax\"}]", MXD_E_USAGE, "mimax 'minmax'");
-    refused("[{\"precision\": \"w8a8\", \"rounding\": \"adaround\"}]", MXD_E_USAGE,
-            "adaround");
+    refused("[{\"precision\": \"w8a8\", \"rounding\": \"adaround\"}]", MXD_E_USAGE, "adaround");
     refused("[{\"precision\": \"w8a8\", \"names\": []}]", MXD_E_USAGE, "'names'");
     refused("[{\"precision\": \"w16a16\"}]", MXD_E_UNSUPPORTED, "w16a16");
     refused("[{\"precision\": \"w16a16\"}, {\"precision\": \"w8a99\"}]", MXD_E_USAGE,
@@ -234,10 +231,26 @@ static void names_of_no_layer(void **state)
     assert_null(strstr(err.msg, "'conv1'"));
     assert_int_equal(mxdi_recipe_apply(s, r, g, NULL), MXD_E_USAGE);
     mxdi_recipe_destroy(r);
-    mxdi_recipe *const bad = parsed("[{\"regex\": \"(\", \"precision\": \"w8a8\"}]");
-    assert_int_equal(mxdi_recipe_apply(s, bad, g, &err), MXD_E_USAGE);
-    assert_non_null(strstr(err.msg, "regular expression"));
-    mxdi_recipe_destroy(bad);
+    mxdi_graph_destroy(g);
+}
+
+/* What regex.h says of a pattern is told with the entry. */
+static void regular_expressions(void **state)
+{
+    (void)state;
+    mxdi_graph *const        g = network();
+    mxdi_setting             s[8];
+    static const char *const bad[] = {
+        "[{\"regex\": \"(\", \"precision\": \"w8a8\"}]",
+        "[{\"regex\": \"/a++++++++++++++++{99}{99}\", \"exclude\": true}]"
+    };
+    for (size_t k = 0; k < 2; k++) {
+        mxd_error          err = MXD_ERROR_INIT;
+        mxdi_recipe *const r   = parsed(bad[k]);
+        assert_int_equal(mxdi_recipe_apply(s, r, g, &err), MXD_E_USAGE);
+        assert_non_null(strstr(err.msg, "entry 0: regular expression"));
+        mxdi_recipe_destroy(r);
+    }
     mxdi_graph_destroy(g);
 }
 
@@ -318,7 +331,8 @@ int main(void)
         cmocka_unit_test(precision_names),       cmocka_unit_test(later_rules_win),
         cmocka_unit_test(names_of_layers),       cmocka_unit_test(everything_a_rule_says),
         cmocka_unit_test(every_mistake_at_once), cmocka_unit_test(names_of_no_layer),
-        cmocka_unit_test(nni_version_2),         cmocka_unit_test(nni_version_3),
+        cmocka_unit_test(regular_expressions),   cmocka_unit_test(nni_version_2),
+        cmocka_unit_test(nni_version_3),
     };
     return cmocka_run_group_tests_name("quant_recipe", tests, NULL, NULL);
 }
