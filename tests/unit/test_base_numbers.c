@@ -96,7 +96,11 @@ static void small_floats_known_values(void **state)
     assert_int_equal(mxdi_f32_to_f16(nextafterf(0x1p-25f, 1)), 1);
     assert_int_equal(mxdi_f32_to_bf16(3.4028235e38f), 0x7F80); /* rounds up to infinity */
     assert_int_equal(mxdi_f32_to_f8e4m3(448.0f), 0x7E);
-    assert_int_equal(mxdi_f32_to_f8e4m3(1e9f), 0x7E);
+    const float too_large[] = { 449.0f, 464.5f, 480.0f, 511.0f, 512.0f, 1e9f };
+    for (size_t k = 0; k < sizeof(too_large) / sizeof(too_large[0]); k++) { /* never NaN */
+        assert_int_equal(mxdi_f32_to_f8e4m3(too_large[k]), 0x7E);
+        assert_int_equal(mxdi_f32_to_f8e4m3(-too_large[k]), 0xFE);
+    }
     assert_int_equal(mxdi_f32_to_f8e4m3(-INFINITY), 0xFE);
     assert_true(mxdi_f8e4m3_to_f32(0x01) == 0x1p-9f && mxdi_f8e4m3_to_f32(0x38) == 1.0f);
     assert_int_equal(mxdi_f32_to_f8e4m3(0x1p-10f), 0);
@@ -256,6 +260,23 @@ static void random_numbers_are_reproducible(void **state)
     assert_true(moved);
 }
 
+/* All orders of three come as often, those that leave elements where they are too. */
+static void permutations_are_uniform(void **state)
+{
+    (void)state;
+    mxdi_rng r           = mxdi_rng_seed(3);
+    int      seen[3 * 3] = { 0 };
+    for (int k = 0; k < 6000; k++) {
+        int64_t order[3];
+        mxdi_rng_permutation(&r, order, 3);
+        seen[order[0] * 3 + order[1]]++;
+    }
+    for (int first = 0; first < 3; first++)
+        for (int second = 0; second < 3; second++)
+            if (first != second)
+                assert_in_range(seen[first * 3 + second], 856, 1144); /* 5 sigma */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +287,7 @@ int main(void)
         cmocka_unit_test(elements_load_and_store),
         cmocka_unit_test(double_to_half_rounds_once),
         cmocka_unit_test(random_numbers_are_reproducible),
+        cmocka_unit_test(permutations_are_uniform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

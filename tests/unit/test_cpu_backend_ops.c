@@ -195,6 +195,13 @@ static void set_axes_13(cpu_case *c)
     case_int(c, "keepdims", 1);
 }
 
+static void set_axes_from_the_end(cpu_case *c)
+{
+    const int64_t axes[] = { -3, -1 };
+    case_ints(c, "axes", 2, axes);
+    case_int(c, "keepdims", 1);
+}
+
 static void set_mean(cpu_case *c)
 {
     set_axes_13(c);
@@ -229,6 +236,9 @@ static void reductions_and_what_normalizes(void **state)
     case_begin(&c, 2, 9);
     one_op("ReduceMax", MXD_F32, MXD_F32, false, DIMS(9, 4, 3, 5), DIMS(9, 1, 3, 1), set_axes_13, 0,
            NULL, &c);
+    case_begin(&c, 2, 9);
+    one_op("ReduceSum", MXD_F32, MXD_F32, false, DIMS(9, 4, 3, 5), DIMS(9, 1, 3, 1),
+           set_axes_from_the_end, 0, NULL, &c);
     case_begin(&c, 3, 1);
     one_op("QReduceMean", MXD_U8, MXD_U8, true, DIMS(1, 4, 3, 5), DIMS(1, 1, 3, 1), set_mean, 0,
            NULL, &c);

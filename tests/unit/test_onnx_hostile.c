@@ -312,6 +312,9 @@ static void external_data_stays_inside(void **state)
     put_file("secret.bin", 64);
     put_file("model/w.bin", 64);
     assert_int_equal(symlink("../secret.bin", "model/link.bin"), 0);
+    assert_ok(mxdi_mkdirs("models", NULL)); /* begins like the folder, and is another */
+    put_file("models/w.bin", 64);
+    assert_int_equal(symlink("../models/w.bin", "model/near.bin"), 0);
     assert_int_equal(symlink("w.bin", "model/fine.bin"), 0);
     static const struct {
         const char *location, *offset, *length;
@@ -328,6 +331,7 @@ static void external_data_stays_inside(void **state)
         { ".", NULL, NULL, MXD_E_INVAL, "inside the model's folder" },
         { "..", NULL, NULL, MXD_E_INVAL, "inside the model's folder" },
         { "link.bin", NULL, NULL, MXD_E_INVAL, "links out" },
+        { "near.bin", NULL, NULL, MXD_E_INVAL, "links out" },
         { "none.bin", NULL, NULL, MXD_E_IO, "none.bin" },
         { "w.bin", "49", NULL, MXD_E_INVAL, "ends at 64" },
         { "w.bin", "18446744073709551615", NULL, MXD_E_INVAL, "ends at 64" },

@@ -118,7 +118,7 @@ static void reads_tensors_of_every_type(void **state)
         { 6, MXD_S32, 3 },     { 9, MXD_BOOL, 3 }, { 10, MXD_F16, 3 }, { 16, MXD_BF16, 3 },
         { 17, MXD_F8E4M3, 3 }, { 21, MXD_U4, 5 },  { 22, MXD_S4, 6 },
     };
-    int32_t items[3] = { 1, 0x7f, 0x35 };
+    int32_t items[3] = { 0x201, 0x7f7f, 0x8435 }; /* of small types the low bits */
     for (size_t k = 0; k < sizeof(types) / sizeof(types[0]); k++) {
         onnx_case c;
         int64_t   dims[1] = { types[k].elements };
@@ -174,7 +174,7 @@ static void refuses_tensors(void **state)
 {
     (void)state;
     onnx_case c;
-    uint8_t   raw[12] = { 0 };
+    uint8_t   raw[16] = { 0 };
     float     f[3]    = { 0 };
     int64_t   dims[9] = { 3, 1, 1, 1, 1, 1, 1, 1, 1 };
     onnx_case_init(&c, "Relu");
@@ -186,6 +186,8 @@ static void refuses_tensors(void **state)
     t->has_raw_data = 1;
     t->raw_data     = (ProtobufCBinaryData){ 11, raw };
     onnx_refused(&c, MXD_E_SHAPE, "expected 12 bytes for its shape, got 11");
+    t->raw_data.len = 16;
+    onnx_refused(&c, MXD_E_SHAPE, "expected 12 bytes for its shape, got 16");
     t->raw_data.len = 12;
     dims[0]         = -3;
     onnx_refused(&c, MXD_E_SHAPE, "negative");

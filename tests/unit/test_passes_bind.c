@@ -83,6 +83,7 @@ static void bindings_are_checked(void **state)
     } cases[] = {
         { { "z", 4, { 1, 3, 8, 8 } }, MXD_E_USAGE, "no such input; one is 'x'" },
         { { "x", 3, { 3, 8, 8 } }, MXD_E_SHAPE, "expected 4 dimensions, got 3" },
+        { { "x", 5, { 1, 3, 8, 8, 1 } }, MXD_E_SHAPE, "expected 4 dimensions, got 5" },
         { { "x", 4, { 1, 3, 9, 8 } }, MXD_E_SHAPE, "dimension 2: expected 8, got 9" },
         { { "x", 4, { 0, 3, 8, 8 } }, MXD_E_UNSUPPORTED, "expected 1 or more, got 0" },
         { { "x", 4, { 1 << 30, 3, 8, 8 } }, MXD_E_RANGE, "at most 1073741824 bytes" },

@@ -155,6 +155,23 @@ static void chains_fold(void **state)
     mxdi_graph_destroy(g);
 }
 
+/* (x + 3) * 2: what was added is scaled too. */
+static void chains_fold_in_order(void **state)
+{
+    (void)state;
+    mxdi_graph *const g = graph_new(13);
+    const uint32_t    c = conv3(g, true), m = graph_open(g, "m"), y = graph_open(g, "y");
+    const uint32_t    three = FLOATS(g, 3), two = FLOATS(g, 2);
+    graph_node(g, "Add", "add", VALUES(c, three), VALUES(m));
+    graph_node(g, "Mul", "mul", VALUES(m, two), VALUES(y));
+    graph_output(g, y);
+    assert_true(rewrite(g, mxdi_pass_fold_affine));
+    assert_origins(graph_find(g, "conv"), "conv add mul");
+    ASSERT_FLOATS(input(g, graph_find(g, "conv"), 1), 2, 4, 6, 8, 10, 12);
+    ASSERT_FLOATS(input(g, graph_find(g, "conv"), 2), 26, 46, 66);
+    mxdi_graph_destroy(g);
+}
+
 static void gemm_and_transposed_conv_fold(void **state)
 {
     (void)state;
@@ -536,6 +553,7 @@ int main(void)
         cmocka_unit_test(batch_norm_goes_into_conv),
         cmocka_unit_test(arithmetic_goes_into_conv),
         cmocka_unit_test(chains_fold),
+        cmocka_unit_test(chains_fold_in_order),
         cmocka_unit_test(gemm_and_transposed_conv_fold),
         cmocka_unit_test(fold_affine_near_misses),
         cmocka_unit_test(identities_go),
