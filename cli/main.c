@@ -17,13 +17,15 @@ static const struct cmd *const commands[] = {
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
-static struct cli cli = { .backend = NULL };
-static bool       show_version;
+static struct cli   cli = { .backend = NULL };
+static bool         show_version;
+static struct words plugins;
 
 static const struct opt common[] = {
     { OPT_STR, "threads", 0, &cli.threads_text, false, "N", "threads to use (default: the machine's cores)" },
     { OPT_STR, "isa", 0, &cli.isa, false, "NAME", "cap the instruction set: scalar avx2 avxvnni avx512 avx512vnni avx512bf16 amx neon dotprod i8mm" },
     { OPT_STR, "backend", 0, &cli.backend, false, "NAME", "cpu (default) or interp, the reference executor" },
+    { OPT_LIST, "plugin", 0, &plugins, false, "FILE", "shared object with one more backend, for --backend; may be given again" },
     { OPT_INT, "seed", 0, &cli.seed, false, "N", "seed of whatever is random (default: 0)" },
     { OPT_FLAG, "json", 0, &cli.json, false, NULL, "one JSON object on stdout" },
     { OPT_FLAG, "quiet", 'q', &cli.quiet, false, NULL, "no progress" },
@@ -210,6 +212,8 @@ static mxd_status run(const struct cmd *cmd, int argc, char **argv, bool *help)
     if (st != MXD_OK)
         return st;
     st = mxd_context_create(&cli.ctx, NULL, &cli.err);
+    for (int k = 0; k < plugins.n && st == MXD_OK; k++)
+        st = mxd_context_load_backend(cli.ctx, plugins.at[k], &cli.err);
     return st == MXD_OK ? cmd->run(&cli) : st;
 }
 

@@ -13,7 +13,7 @@ if(man_pages)
 endif()
 get_property(all_targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
 foreach(target IN LISTS all_targets)
-    if(target MATCHES "^plugin_")
+    if(target MATCHES "^plugin_" AND NOT target STREQUAL plugin_template) # that one is for reading
         install(TARGETS ${target} DESTINATION ${CMAKE_INSTALL_LIBDIR}/mixdown)
     endif()
 endforeach()

@@ -178,13 +178,15 @@ static mxd_status audit_node(mxdi_audit_row *r, struct auditor *a, const mxd_nod
     const uint32_t c = find(&a->canonical, n->name), s = find(&a->steps, n->name), f = find(&a->fused, n->name);
     const mxdi_graph *const g = a->plan->graph;
     const bool product = mxdi_is_product(n) || is_integer_product(n) || mxdi_node_is(n, "QLinearConv") || mxdi_node_is(n, "QLinearMatMul");
-    for (uint32_t k = c; product && k < a->canonical.n && strcmp(a->canonical.entry[k].name, n->name) == 0 && !r->asked; k++) {
+    for (uint32_t k = c; k < a->canonical.n && strcmp(a->canonical.entry[k].name, n->name) == 0 && !r->asked; k++) {
         const mxd_node *const m = &g->node[a->canonical.entry[k].index];
-        if (mxdi_is_product(m) || is_integer_product(m)) {
+        const char *const left = a->plan->reason ? a->plan->reason[a->canonical.entry[k].index] : NULL;
+        const bool decides = product && (mxdi_is_product(m) || is_integer_product(m));
+        r->reason = decides || !r->reason ? left : r->reason;
+        if (decides) {
             r->asked = asked_of(a, m);
             if (!r->asked)
                 return mxdi_nomem(err);
-            r->reason = a->plan->reason ? a->plan->reason[a->canonical.entry[k].index] : NULL;
         }
     }
     for (uint32_t k = f; product && k < a->fused.n && strcmp(a->fused.entry[k].name, n->name) == 0 && !r->stored; k++) {

@@ -65,7 +65,7 @@ static mxd_status open_devices(mxdi_engine *e, const mxdi_registry *registry, mx
     const mxd_option isa = { "isa", e->options.isa };
     const mxd_options options = { &isa, e->options.isa ? 1 : 0 };
     uint32_t n_devices = 0;
-    e->host = (mxd_host_api){ .struct_size = sizeof(e->host), .allocator = e->alloc };
+    e->host = (mxd_host_api){ .struct_size = sizeof(e->host), .allocator = e->alloc ? e->alloc : mxdi_default_allocator() };
     MXD_TRY(mxdi_registry_find(&e->api, registry, e->options.backend, err));
     MXD_TRY(e->api->probe(&n_devices, NULL, 0, err));
     if (n_devices == 0)

@@ -39,6 +39,8 @@ static mxd_status add(mxdi_registry *r, const char *path, void *library, mxd_err
     const mxd_backend_api *const api = entry();
     if (!api || api->abi != MXD_BACKEND_ABI)
         return mxdi_fail(err, MXD_E_STALE, "%s: backend ABI %u expected, got %u; build it again", path, MXD_BACKEND_ABI, api ? api->abi : 0);
+    if (!MXD_BACKEND_HAS(api, session_profile)) /* the last of those that are not optional */
+        return mxdi_fail(err, MXD_E_INVAL, "%s: its table ends before session_profile", path);
     for (uint32_t k = 0; k < r->n; k++)
         if (strcmp(r->api[k]->name, api->name) == 0)
             return mxdi_fail(err, MXD_E_INVAL, "%s: a backend named '%s' is there already", path, api->name);

@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 
-from tool import COMMANDS, NETS, Case, tiny_onnx
+from tool import BUILD, COMMANDS, NETS, Case, tiny_onnx
 
 AUDIT = "node op asked stored computed verdict kernel reason"
 
@@ -217,6 +217,15 @@ class Commands(Case):
         self.assertEqual(r.code, 1, r)
         self.assertIn("speedup=1000", r.err)
         self.keys(r.json, "speedup error")
+
+    def test_plugin(self):
+        plugin = BUILD / "plugins" / "mixdown_template.so"
+        r = self.ok("backends", "--plugin", plugin)
+        self.assertEqual([b["name"] for b in r["backends"]], ["cpu", "interp", "template"])
+        rows = self.ok("audit", "residual.onnx", "--plugin", plugin, "--backend", "template")["layers"]
+        self.assertEqual({a["kernel"] for a in rows if a["op"] == "Relu"}, {"relu_template"})
+        self.assertEqual({a["reason"] for a in rows if a["op"] != "Relu"}, {"the template runs Relu only"})
+        self.ok("backends", "--plugin", plugin, "--plugin", plugin, code=1)
 
     def test_backends(self):
         r = self.ok("backends")

@@ -11,6 +11,7 @@ import unittest
 
 SOURCE = pathlib.Path(os.environ.get("MIXDOWN_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAM = os.environ.get("MIXDOWN", str(SOURCE / "build" / "mixdown"))
+BUILD = pathlib.Path(os.environ.get("MIXDOWN_BUILD", SOURCE / "build"))
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE / "tests" / "data"))
 import tiny_onnx  # noqa: E402

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The official ONNX backend tests, case by case, against conformance.tsv.
 
-    run_conformance.py [--data DIR] [--backend NAME] [--write]
+    run_conformance.py [--data DIR] [--backend NAME [--plugin FILE]] [--write]
 
 DIR, or the environment variable MIXDOWN_CONFORMANCE, which wins: a folder with onnx's archive of backend test data
 (*.tar.xz), or with its cases extracted. Each case has to give the status and the kind of reason that stand in
@@ -54,9 +54,9 @@ def find_cases(data, build):
     return {f"{m.parent.parent.name}/{m.parent.name}": m.parent for m in sorted(root.glob("*/*/model.onnx"))}
 
 
-def verify(names, cases, backend):
+def verify(names, cases, options):
     """[(status, reason)] of the cases. A process that does not answer is run again in halves, down to the culprit."""
-    run = subprocess.run([PROGRAM, "verify", "--json", "--backend", backend, *(str(cases[n]) for n in names)],
+    run = subprocess.run([PROGRAM, "verify", "--json", *options, *(str(cases[n]) for n in names)],
                          capture_output=True, text=True, check=False)
     try:
         answers = json.loads(run.stdout)["cases"] if run.returncode in (0, 1) and not run.stderr else []
@@ -67,7 +67,7 @@ def verify(names, cases, backend):
     if len(names) == 1:
         return [("crash", f"exit status {run.returncode}: {run.stderr.strip()[-400:]}")]
     half = len(names) // 2
-    return verify(names[:half], cases, backend) + verify(names[half:], cases, backend)
+    return verify(names[:half], cases, options) + verify(names[half:], cases, options)
 
 
 def kind_of(status, reason):
@@ -141,6 +141,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--backend", default="cpu")
+    parser.add_argument("--plugin")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     data = pathlib.Path(os.environ.get("MIXDOWN_CONFORMANCE") or args.data or "/nonexistent")
@@ -151,9 +152,10 @@ def main():
     if not cases:
         print(f"{data}: no archive and no cases in it")
         return SKIP
+    options = ["--backend", args.backend, *(["--plugin", args.plugin] if args.plugin else [])]
     names, results = list(cases), {}
     for k in range(0, len(names), BATCH):
-        results.update(zip(names[k : k + BATCH], verify(names[k : k + BATCH], cases, args.backend)))
+        results.update(zip(names[k : k + BATCH], verify(names[k : k + BATCH], cases, options)))
     print("\n".join(table(results)))
     if args.write:
         write_list(results)
