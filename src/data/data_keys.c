@@ -3,6 +3,8 @@
  * The kinds and the keys of a data specification, as tables: what each takes, and how a value gets
  * into the struct.
  */
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -118,7 +120,7 @@ static mxd_status set_numbers(mxdi_numbers *out, const struct key_row *k, const 
         return mxdi_nomem(err);
     for (uint32_t i = 0; i < n; i++) {
         double v;
-        if (!mxdi_parse_number(&v, value[i]))
+        if (!mxdi_parse_number(&v, value[i]) || fabs(v) > (double)FLT_MAX)
             return mxdi_also(err, MXD_E_USAGE,
                              "%s: expected a number or a fraction like 1/255, got '%s'", k->name,
                              value[i]);

@@ -54,9 +54,9 @@ static mxd_status keep_options(mxdi_engine *e, const mxdi_build_options *options
     e->options.shape = e->shape;
     if (e->options.n_batches == 0)
         e->options.batch[e->options.n_batches++] = 1;
-    for (uint32_t k = 0; k < e->options.n_batches; k++)
-        if (e->options.batch[k] < 1 || e->options.batch[k] > 1 << 20 || (k && e->options.batch[k] <= e->options.batch[k - 1]))
-            return mxdi_fail(err, MXD_E_USAGE, "batch: ascending numbers from 1 to 1048576 expected, got %lld", (long long)e->options.batch[k]);
+    for (uint32_t k = 0; k < e->options.n_batches; k++) /* binding says what is too much for an input */
+        if (e->options.batch[k] < 1 || (k && e->options.batch[k] <= e->options.batch[k - 1]))
+            return mxdi_fail(err, MXD_E_USAGE, "batch: ascending numbers from 1 expected, got %lld", (long long)e->options.batch[k]);
     return MXD_OK;
 }
 

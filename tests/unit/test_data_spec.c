@@ -103,7 +103,9 @@ static void keys_and_lists(void **state)
 static void all_that_is_wrong_is_told(void **state)
 {
     (void)state;
+    REFUSES("npy:x.npy,mean=0.5:1e39,scale=-1e400", "'1e39'", "'-1e400'");
     REFUSES("cifar10:nowhere.bin,sclae=1", "'sclae'", "'scale'");
+    REFUSES("npy:x.npy,mean=0.5:1e39,scale=-1e400", "'1e39'", "'-1e400'");
     REFUSES("cifar10:nowhere.bin,sclae=1,subste=5,mean=x,std=0", "'sclae'", "'scale'", "'subste'",
             "'subset'", "mean", "'x'", "std: expected no zero");
     REFUSES("npy:a.npy,zebra=1", "'zebra'", "npy takes", "labels", "shape");

@@ -251,6 +251,33 @@ static void saved_and_loaded_engines_agree(void **state)
     assert_int_equal(unlink(path) | rmdir(folder), 0);
 }
 
+/* A network whose first dimension is fixed and larger than any batch that one would ask for. */
+static void large_fixed_batches(void **state)
+{
+    (void)state;
+    char              folder[] = "/tmp/mixdown_test_XXXXXX", path[64];
+    uint64_t          bytes;
+    mxdi_engine      *again = NULL;
+    mxdi_registry     r;
+    mxd_error         err = MXD_ERROR_INIT;
+    mxdi_graph *const g   = graph_new(17);
+    const uint32_t    x = graph_input(g, "x", MXD_F32, DIMS(3000000, 2)), y = graph_open(g, "y");
+    graph_node(g, "Relu", "relu", VALUES(x), VALUES(y));
+    graph_output(g, y);
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/e.mxd", folder);
+    mxdi_engine *const e = engine_of(g, &(mxdi_build_options){ .threads = 1 });
+    mxdi_registry_init(&r);
+    assert_int_equal(mxdi_engine_save(e, path, &bytes, &err), MXD_OK);
+    if (mxdi_engine_load(&again, path, NULL, NULL, &r, NULL, &err) != MXD_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(again->plan[0].batch, e->plan[0].batch);
+    mxdi_engine_destroy(again);
+    mxdi_engine_destroy(e);
+    mxdi_registry_fini(&r);
+    assert_int_equal(unlink(path) | rmdir(folder), 0);
+}
+
 /* ---- what was changed ---- */
 
 static mxdi_bytes sample(void)
@@ -329,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read_as_written),
         cmocka_unit_test(saved_and_loaded_engines_agree),
+        cmocka_unit_test(large_fixed_batches),
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(every_changed_byte_is_noticed),
         cmocka_unit_test(changed_content_is_read_or_refused),
