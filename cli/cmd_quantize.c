@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mixdown quantize: a float network, a recipe and a calibration make a QDQ network. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
 
-static const char *net, *out, *recipe_path, *precision, *targets, *calibration_path, *data_spec, *repair;
+static const char *net, *out, *recipe_path, *precision, *targets, *calibration_path, *data_spec, *repair, *nni_path, *nni_dialect;
 
 static const struct opt opts[] = {
     { OPT_ARG, "NET", 0, &net, true, NULL, "float ONNX file" },
@@ -12,9 +13,11 @@ static const struct opt opts[] = {
     { OPT_STR, "recipe", 0, &recipe_path, false, "FILE", "who gets which bits (.json; docs/recipe.md, NNI's config_list too)" },
     { OPT_STR, "precision", 0, &precision, false, "NAME", "the same for every Conv, Gemm and MatMul: w8a8 w4a8 w4-f32 bf16 ..." },
     { OPT_STR, "for", 0, &targets, false, "BACKEND[,...]", "write only what these accept: cpu onnxruntime openvino tensorrt" },
-    { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations, from `mixdown calibrate`" },
+    { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations: from `mixdown calibrate`, or NNI's calibration_config (.json)" },
     { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples to calibrate with in place of a calibration file" },
     { OPT_STR, "repair", 0, &repair, false, "none", "corrections after rounding; there are none yet" },
+    { OPT_STR, "nni-calibration", 0, &nni_path, false, "FILE", "also write the result as NNI's calibration_config (.json)" },
+    { OPT_STR, "nni-dialect", 0, &nni_dialect, false, "v2|v3", "its keys: v2 (default, flat) or v3 (nested)" },
     OPT_END,
 };
 
@@ -22,6 +25,8 @@ static mxd_status load_recipe(mxd_recipe **r, struct cli *c)
 {
     if (!recipe_path == !precision)
         return cli_fail(c, MXD_E_USAGE, "one of --recipe FILE and --precision NAME expected");
+    if (nni_dialect && (!nni_path || (strcmp(nni_dialect, "v2") != 0 && strcmp(nni_dialect, "v3") != 0)))
+        return cli_fail(c, MXD_E_USAGE, "--nni-dialect: v2 or v3 expected, with --nni-calibration FILE");
     return recipe_path ? mxd_recipe_load(r, c->ctx, recipe_path, &c->err) : mxd_recipe_uniform(r, c->ctx, precision, &c->err);
 }
 
@@ -80,6 +85,8 @@ static mxd_status run(struct cli *c)
         st = mxd_quantize(&q, &report, model, recipe, calib, data, &o, &c->err);
     if (st == MXD_OK)
         st = mxd_model_save(q, out, &c->err);
+    if (st == MXD_OK && nni_path)
+        st = mxd_model_save_nni_calibration(q, nni_path, nni_dialect, &c->err);
     if (st == MXD_OK)
         report_result(&report, c);
     mxd_model_destroy(q);

@@ -43,8 +43,12 @@ typedef struct mxd_calibrate_options {
 /** Run the float model on the data and observe every tensor that may be quantized. @retval MXD_E_RANGE NaN or Inf in the data
  *  or in a tensor; the message names it. */
 MXD_API mxd_status mxd_calibrate(mxd_calibration **out, const mxd_model *model, const mxd_dataset *data, const mxd_calibrate_options *options, mxd_error *err);
-/** The project's own format (docs/recipe.md). */
+/**
+ * Read a calibration: the project's own format, or NNI's calibration_config as JSON, in any dialect of v2 and v3 (docs/recipe.md).
+ * NNI's files tell of modules: mxd_quantize finds them in the model by the names of weights and nodes.
+ */
 MXD_API mxd_status mxd_calibration_load(mxd_calibration **out, const mxd_context *ctx, const char *path, mxd_error *err);
+/** @retval MXD_E_UNSUPPORTED  it was read from one of NNI's files. */
 MXD_API mxd_status mxd_calibration_save(const mxd_calibration *calibration, const char *path, mxd_error *err);
 MXD_API void       mxd_calibration_destroy(mxd_calibration *calibration);
 MXD_API uint32_t   mxd_calibration_tensors(const mxd_calibration *calibration);
@@ -89,6 +93,14 @@ typedef struct mxd_quantize_report {
  */
 MXD_API mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_model *model, const mxd_recipe *recipe,
                                 const mxd_calibration *calibration, const mxd_dataset *data, const mxd_quantize_options *options, mxd_error *err);
+
+/**
+ * Write scales, zero points and ranges of a QDQ model as NNI's calibration_config, JSON in dialect "v2" (flat keys; NULL: this) or
+ * "v3" (nested). mxd_calibration_load reads it back to the same numbers.
+ * @retval MXD_E_USAGE  another dialect.
+ * @retval MXD_E_INVAL  nothing in the model is quantized.
+ */
+MXD_API mxd_status mxd_model_save_nni_calibration(const mxd_model *qdq, const char *path, const char *dialect, mxd_error *err);
 
 #ifdef __cplusplus
 }

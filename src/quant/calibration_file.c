@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Calibration files: {"mixdown_calibration": 1, "method", "samples", "tensors": [{name, min, max, low, high, histogram, channels}]}. Numbers
- * read back as they were written, so a saved calibration quantizes to the same bits.
+ * Calibration files of the project: {"mixdown_calibration": 1, "method", "samples", "tensors": [{name, min, max, low, high, histogram, channels}]}. Numbers
+ * read back as they were written, so a saved calibration quantizes to the same bits. NNI's files go to calibration_nni.c.
  */
 #include <math.h>
 
@@ -66,6 +66,8 @@ static json_t *tensor_json(const mxdi_tensor_stats *t)
 
 mxd_status mxdi_calibration_save(const mxdi_calibration *c, const char *path, mxd_error *err)
 {
+    if (c->n_modules)
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s: this calibration tells of modules, as NNI's files do; only one of tensors is written", path);
     json_t *const tensors = json_array();
     bool ok = tensors != NULL;
     for (uint32_t k = 0; k < c->n_tensors && ok; k++)
@@ -172,7 +174,7 @@ static mxd_status read_own(mxdi_calibration *c, const json_t *root, mxd_error *e
     const char *const method = json_string_value(json_object_get(root, "method"));
     const int m = method ? mxdi_method_parse(method) : -1;
     if (json_integer_value(json_object_get(root, "mixdown_calibration")) != 1 || !json_is_array(tensors) || m < 0)
-        return mxdi_fail(err, MXD_E_INVAL, "a calibration of version 1 with method and tensors expected");
+        return mxdi_fail(err, MXD_E_INVAL, "a calibration of version 1 with method and tensors expected, or NNI's calibration_config");
     c->method = (mxdi_method)m;
     c->samples = json_integer_value(json_object_get(root, "samples"));
     MXD_TRY(read_inputs(c, json_object_get(root, "inputs"), err));
@@ -193,7 +195,7 @@ mxd_status mxdi_calibration_parse(mxdi_calibration **out, mxdi_view json, const 
     mxd_status st = c ? MXD_OK : mxdi_nomem(err);
     if (c) {
         mxdi_arena_init(&c->arena, alloc);
-        st = read_own(c, root, err);
+        st = mxdi_calibration_is_nni(root) ? mxdi_calibration_read_nni(c, root, err) : read_own(c, root, err);
     }
     json_decref(root);
     if (st == MXD_OK)

@@ -16,6 +16,7 @@ struct builder {
     const mxd_constraints *backend;
     mxdi_domain        *d;
     mxdi_links          links;
+    const uint8_t      *known;  /* (n_values) or NULL */
     uint8_t            *rooted; /* (n_values) comes from integer nodes through clamps, moves and maxima */
 };
 
@@ -27,14 +28,13 @@ static bool is_one_of(const mxd_node *n, const char *const *list, size_t count)
     return false;
 }
 
-static bool is_clamp(const mxd_node *n)
+bool mxdi_domain_is_clamp(const mxd_node *n)
 {
     static const char *const list[] = { "Relu", "Clip" };
     return is_one_of(n, list, 2);
 }
 
-/* Integers pass unchanged, with the same parameters. */
-static bool is_move(const mxd_node *n)
+bool mxdi_domain_is_move(const mxd_node *n)
 {
     static const char *const list[] = { "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Identity", "Dropout" };
     return is_one_of(n, list, sizeof(list) / sizeof(list[0]));
@@ -75,7 +75,7 @@ bool mxdi_domain_can_be_integer(const mxdi_graph *g, const mxd_node *n)
 static uint32_t behind_clamps(const struct builder *b, uint32_t v)
 {
     const mxdi_links *const l = &b->links;
-    while (l->n_uses[v] == 1 && l->first_use[v + 1] - l->first_use[v] == 1 && is_clamp(&b->g->node[l->user[l->first_use[v]]]))
+    while (l->n_uses[v] == 1 && l->first_use[v + 1] - l->first_use[v] == 1 && mxdi_domain_is_clamp(&b->g->node[l->user[l->first_use[v]]]))
         v = b->g->node[l->user[l->first_use[v]]].out[0];
     return v;
 }
@@ -85,9 +85,14 @@ static void demand(struct builder *b, uint32_t v, uint8_t bits)
     b->d->bits[v] = bits > b->d->bits[v] ? bits : b->d->bits[v];
 }
 
+static bool has_range(const struct builder *b, uint32_t v)
+{
+    return !b->known || b->known[v];
+}
+
 static bool from_network_input(const struct builder *b, uint32_t v)
 {
-    while (b->links.producer[v] != MXD_NO_VALUE && is_move(&b->g->node[b->links.producer[v]]))
+    while (b->links.producer[v] != MXD_NO_VALUE && mxdi_domain_is_move(&b->g->node[b->links.producer[v]]))
         v = b->g->node[b->links.producer[v]].in[0];
     return b->links.producer[v] == MXD_NO_VALUE;
 }
@@ -132,6 +137,9 @@ static bool add_sum(struct builder *b, uint32_t n)
     if (product[0] != MXD_NO_VALUE || product[1] != MXD_NO_VALUE) /* the later one adds the other's result in place */
         skip = product[0] == MXD_NO_VALUE || (product[1] != MXD_NO_VALUE && product[1] > product[0]) ? 1 : 0;
     for (uint32_t k = 0; k < 2; k++)
+        if ((k != skip || b->backend->quantize_every_output) && !has_range(b, node->in[k]))
+            return false;
+    for (uint32_t k = 0; k < 2; k++)
         if (k != skip || b->backend->quantize_every_output)
             demand(b, node->in[k], 8);
     return true;
@@ -153,15 +161,15 @@ static void visit(struct builder *b, uint32_t n)
         return;
     if (mxdi_is_product(node)) {
         b->d->node[n] = add_product(b, n);
-    } else if (is_move(node) || is_clamp(node)) {
+    } else if (mxdi_domain_is_move(node) || mxdi_domain_is_clamp(node)) {
         b->rooted[y] = rooted(b, node->in[0]);
         return;
-    } else if (!mxdi_graph_is_output(b->g, behind_clamps(b, y))) {
+    } else if (!mxdi_graph_is_output(b->g, behind_clamps(b, y)) && has_range(b, behind_clamps(b, y))) {
         if (mxdi_node_is(node, "Add"))
             b->d->node[n] = add_sum(b, n);
         else if (mxdi_node_is(node, "Concat"))
             b->d->node[n] = add_concat(b, n);
-        else if (is_function(node) && rooted(b, node->in[0]))
+        else if (is_function(node) && rooted(b, node->in[0]) && has_range(b, node->in[0]))
             b->d->node[n] = 1;
         if (b->d->node[n] && is_function(node))
             demand(b, node->in[0], 8);
@@ -179,17 +187,17 @@ static void share(struct builder *b)
         uint8_t bits = 0;
         for (uint32_t k = b->links.first_use[v]; k < b->links.first_use[v + 1]; k++) {
             const mxd_node *const user = &b->g->node[b->links.user[k]];
-            if (is_move(user) && b->d->bits[user->out[0]]) {
+            if (mxdi_domain_is_move(user) && b->d->bits[user->out[0]]) {
                 copies++;
                 bits = b->d->bits[user->out[0]] > bits ? b->d->bits[user->out[0]] : bits;
             }
         }
-        if (copies > 1 && is_float_value(b->g, v))
+        if (copies > 1 && is_float_value(b->g, v) && has_range(b, v))
             demand(b, v, bits);
     }
     for (uint32_t n = 0; n < b->g->n_nodes; n++) {
         const mxd_node *const node = &b->g->node[n];
-        if (!is_move(node) || !is_float_value(b->g, node->in[0]) || !is_float_value(b->g, node->out[0]))
+        if (!mxdi_domain_is_move(node) || !is_float_value(b->g, node->in[0]) || !is_float_value(b->g, node->out[0]))
             continue;
         const uint32_t x = node->in[0], y = node->out[0];
         if (b->d->bits[x] && b->d->bits[x] == b->d->bits[y])
@@ -198,9 +206,9 @@ static void share(struct builder *b)
 }
 
 mxd_status mxdi_domain_of(mxdi_domain *out, mxdi_arena *arena, const mxdi_graph *g, const mxdi_setting *setting,
-                          const mxd_constraints *backend, mxd_error *err)
+                          const mxd_constraints *backend, const uint8_t *known, mxd_error *err)
 {
-    struct builder b = { .g = g, .setting = setting, .backend = backend, .d = out, .links = MXDI_LINKS_INIT };
+    struct builder b = { .g = g, .setting = setting, .backend = backend, .d = out, .known = known, .links = MXDI_LINKS_INIT };
     out->node = MXDI_NEW(arena, uint8_t, g->n_nodes + 1);
     out->bits = MXDI_NEW(arena, uint8_t, g->n_values + 1);
     out->same = MXDI_NEW(arena, uint32_t, g->n_values + 1);

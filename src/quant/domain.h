@@ -15,9 +15,14 @@ typedef struct mxdi_domain {
     uint32_t *same;   /* (n_values) takes the parameters of that value (a moved or pooled copy), or MXD_NO_VALUE */
 } mxdi_domain;
 
-/* Arrays live on `arena`. Needs inferred shapes. */
+/* Arrays live on `arena`. Needs inferred shapes. known (n_values, or NULL: all): only of these is a range known, so that what
+ * stands between layers and would need others stays float. */
 mxd_status mxdi_domain_of(mxdi_domain *out, mxdi_arena *arena, const mxdi_graph *g, const mxdi_setting *setting,
-                          const mxd_constraints *backend, mxd_error *err);
+                          const mxd_constraints *backend, const uint8_t *known, mxd_error *err);
+/* Integers pass unchanged, with the same parameters: MaxPool, Reshape, Transpose ... */
+bool mxdi_domain_is_move(const mxd_node *node);
+/* Relu and Clip. */
+bool mxdi_domain_is_clamp(const mxd_node *node);
 /* Whether a product has the form that integers can take: constant weights of known shape or two activations, no transposed
  * input, a bias per channel. */
 bool mxdi_domain_can_be_integer(const mxdi_graph *g, const mxd_node *node);

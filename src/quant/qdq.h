@@ -11,6 +11,7 @@
 /* Everything that was decided for one graph. */
 typedef struct mxdi_qdq_plan {
     mxdi_graph             *g;
+    const mxdi_graph       *original;    /* as imported */
     const mxdi_setting     *setting;     /* (n_nodes when the plan was made) */
     mxdi_domain             domain;
     const mxdi_calibration *calibration; /* NULL: no activation is quantized */

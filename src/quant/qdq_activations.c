@@ -40,6 +40,25 @@ static int method_for(const mxdi_qdq_plan *p, uint32_t v, bool *symmetric)
     return -1;
 }
 
+/* The parameters that the file tells, where they are of this width and of a kind that may be written. */
+static bool take_told(mxdi_qdq_plan *p, uint32_t v, const mxdi_tensor_stats *t, bool symmetric)
+{
+    const int32_t middle = 1 << (p->domain.bits[v] - 1);
+    if (!(t->scale > 0.0f) || t->bits != p->domain.bits[v] || (symmetric && t->zero_point != middle))
+        return false;
+    p->scale[v] = t->scale;
+    p->zero_point[v] = t->zero_point - (p->signed_activations ? middle : 0);
+    return true;
+}
+
+static mxd_status not_observed(const mxdi_qdq_plan *p, const char *name, mxd_error *err)
+{
+    if (p->calibration->n_modules)
+        return mxdi_fail(err, MXD_E_INVAL, "calibration: no module of NNI's file tells the range of tensor '%s', which an integer layer reads; exclude that "
+                                           "layer or calibrate with --data", name);
+    return mxdi_fail(err, MXD_E_INVAL, "calibration: nothing was observed of tensor '%s'; calibrate this model again", name);
+}
+
 mxd_status mxdi_qdq_ranges(mxdi_qdq_plan *p, mxd_error *err)
 {
     for (uint32_t v = 0; v < p->n_values; v++) {
@@ -50,10 +69,12 @@ mxd_status mxdi_qdq_ranges(mxdi_qdq_plan *p, mxd_error *err)
             return mxdi_fail(err, MXD_E_USAGE, "tensor '%s' is to be quantized: a calibration (--calibration FILE or --data SPEC) expected", name);
         const mxdi_tensor_stats *const t = mxdi_calibration_find(p->calibration, name);
         if (!t)
-            return mxdi_fail(err, MXD_E_INVAL, "calibration: nothing was observed of tensor '%s'; calibrate this model again", name);
+            return not_observed(p, name, err);
         bool symmetric;
         float low, high;
         const int method = method_for(p, v, &symmetric);
+        if (take_told(p, v, t, symmetric))
+            continue;
         mxdi_calibration_range(&low, &high, p->calibration, t, method, p->domain.bits[v], symmetric);
         mxdi_qdq_affine(&p->scale[v], &p->zero_point[v], low, high, p->domain.bits[v], p->signed_activations, symmetric);
     }

@@ -8,7 +8,7 @@
 #include "base/dtype.h"
 #include "engine/asked.h"
 #include "quant/qdq.h"
-#include "quant/weights.h"
+#include "quant/weights_told.h"
 
 mxd_status mxdi_qdq_constant(uint32_t *out, mxdi_graph *g, const char *base, const char *suffix, mxd_dtype dtype, const void *data,
                              const int64_t *dim, int32_t rank, mxd_error *err)
@@ -119,7 +119,7 @@ static mxd_status add_weight_dequantizer(mxdi_qdq_plan *p, uint32_t n, const mxd
     const mxd_dtype type = bits > 4 ? MXD_S8 : MXD_S4;
     uint32_t in[3], y;
     mxd_node *node;
-    void *const zeros = mxdi_arena_alloc(&g->arena, (size_t)q->n_scales + 1, 1, 1);
+    const void *const zeros = q->zero_point ? q->zero_point : mxdi_arena_alloc(&g->arena, (size_t)q->n_scales + 1, 1, 1);
     if (!zeros)
         return mxdi_nomem(err);
     MXD_TRY(store_integers(&in[0], g, w, q->q, bits, base, err));
@@ -179,11 +179,15 @@ static mxd_status integer_layer(mxdi_qdq_plan *p, uint32_t n, mxd_error *err)
     const mxdi_setting *const s = &p->setting[n];
     const uint32_t x = g->node[n].in[0], b = g->node[n].n_in > 2 ? g->node[n].in[2] : MXD_NO_VALUE;
     const int32_t axis = view_weights(&w, g, &g->node[n]);
-    MXD_TRY(mxdi_wrap(err, mxdi_weights_quantize(&q, &g->arena, &w, s->precision.w_bits, s->per_tensor, err), "layer '%s'", g->node[n].name));
+    bool told;
+    MXD_TRY(mxdi_weights_told(&q, &told, p, n, &w, err));
+    if (!told)
+        MXD_TRY(mxdi_wrap(err, mxdi_weights_quantize(&q, &g->arena, &w, s->precision.w_bits, s->per_tensor, err), "layer '%s'", g->node[n].name));
     const int64_t x_max = 1 << p->domain.bits[x];
-    mxdi_weights_guard(&q, &w, b != MXD_NO_VALUE ? g->value[b].data : NULL, (double)p->scale[x], x_max, s->precision.w_bits);
+    if (!q.zero_point)
+        mxdi_weights_guard(&q, &w, b != MXD_NO_VALUE ? g->value[b].data : NULL, (double)p->scale[x], x_max, s->precision.w_bits);
     MXD_TRY(add_bias(p, n, &q, (double)p->scale[x], w.channels, err));
-    return add_weight_dequantizer(p, n, &q, &q.n_scales, s->per_tensor ? 0 : 1, axis, 0, s->precision.w_bits, err);
+    return add_weight_dequantizer(p, n, &q, &q.n_scales, s->per_tensor && q.n_scales == 1 ? 0 : 1, axis, 0, s->precision.w_bits, err);
 }
 
 /* Weight-only: per channel, or blocks along the input channels. */
@@ -196,8 +200,11 @@ static mxd_status weight_only_layer(mxdi_qdq_plan *p, uint32_t n, mxd_error *err
     const int32_t axis = view_weights(&w, g, &g->node[n]);
     const mxd_value v = g->value[g->node[n].in[1]];
     if (!s->block || axis != 0) {
-        MXD_TRY(mxdi_wrap(err, mxdi_weights_quantize(&q, &g->arena, &w, s->precision.w_bits, s->per_tensor, err), "layer '%s'", g->node[n].name));
-        return add_weight_dequantizer(p, n, &q, &q.n_scales, s->per_tensor ? 0 : 1, axis, 0, s->precision.w_bits, err);
+        bool told;
+        MXD_TRY(mxdi_weights_told(&q, &told, p, n, &w, err));
+        if (!told)
+            MXD_TRY(mxdi_wrap(err, mxdi_weights_quantize(&q, &g->arena, &w, s->precision.w_bits, s->per_tensor, err), "layer '%s'", g->node[n].name));
+        return add_weight_dequantizer(p, n, &q, &q.n_scales, s->per_tensor && q.n_scales == 1 ? 0 : 1, axis, 0, s->precision.w_bits, err);
     }
     const int64_t k = v.dim[1], inner = w.inner / k;
     int64_t dim[MXD_MAX_RANK];

@@ -35,15 +35,31 @@ static mxd_status check_layers(const mxdi_graph *g, mxdi_setting *setting, mxd_e
     return MXD_OK;
 }
 
-static mxd_status plan_init(mxdi_qdq_plan *p, mxdi_graph *g, mxdi_setting *setting, const mxdi_calibration *calibration, const mxdi_quantize_options *o, mxd_error *err)
+/* (n_values) those with a range, where a calibration tells only of some; NULL: of all. */
+static mxd_status known_ranges(uint8_t **out, mxdi_graph *g, const mxdi_calibration *c, mxd_error *err)
 {
-    *p = (mxdi_qdq_plan){ .g = g, .setting = setting, .calibration = calibration, .signed_activations = o->backend->signed_activations != 0,
+    *out = NULL;
+    if (!c || !c->n_modules)
+        return MXD_OK;
+    *out = MXDI_NEW(&g->arena, uint8_t, g->n_values + 1);
+    for (uint32_t v = 0; *out && v < g->n_values; v++)
+        (*out)[v] = mxdi_calibration_find(c, g->value[v].name) != NULL;
+    return *out ? MXD_OK : mxdi_nomem(err);
+}
+
+static mxd_status plan_init(mxdi_qdq_plan *p, mxdi_graph *g, const mxdi_graph *original, mxdi_setting *setting, const mxdi_calibration *calibration,
+                            const mxdi_quantize_options *o, mxd_error *err)
+{
+    uint8_t *known;
+    MXD_TRY(mxdi_calibration_bind(&calibration, calibration, g, err));
+    MXD_TRY(known_ranges(&known, g, calibration, err));
+    *p = (mxdi_qdq_plan){ .g = g, .original = original, .setting = setting, .calibration = calibration, .signed_activations = o->backend->signed_activations != 0,
                           .symmetric = o->backend->symmetric_only != 0, .n_values = g->n_values, .n_nodes = g->n_nodes };
     p->scale = MXDI_NEW(&g->arena, float, g->n_values + 1);
     p->zero_point = MXDI_NEW(&g->arena, int32_t, g->n_values + 1);
     if (!p->scale || !p->zero_point)
         return mxdi_nomem(err);
-    return mxdi_domain_of(&p->domain, &g->arena, g, setting, o->backend, err);
+    return mxdi_domain_of(&p->domain, &g->arena, g, setting, o->backend, known, err);
 }
 
 /* Opset 13 for per-axis quantizers and 16-bit casts, 21 for 4 bits and blocks. */
@@ -97,7 +113,7 @@ static mxd_status list_layers(mxdi_quantize_result *r, mxdi_graph *g, const mxdi
     return MXD_OK;
 }
 
-static mxd_status quantize(mxdi_graph *g, mxdi_quantize_result *result, const mxdi_recipe *recipe, const mxdi_calibration *calibration,
+static mxd_status quantize(mxdi_graph *g, const mxdi_graph *original, mxdi_quantize_result *result, const mxdi_recipe *recipe, const mxdi_calibration *calibration,
                            const mxdi_quantize_options *o, mxd_error *err)
 {
     bool scalable;
@@ -108,7 +124,7 @@ static mxd_status quantize(mxdi_graph *g, mxdi_quantize_result *result, const mx
         return mxdi_nomem(err);
     MXD_TRY(mxdi_recipe_apply(setting, recipe, g, err));
     MXD_TRY(check_layers(g, setting, err));
-    MXD_TRY(plan_init(&plan, g, setting, calibration, o, err));
+    MXD_TRY(plan_init(&plan, g, original, setting, calibration, o, err));
     const int32_t opset = needed_opset(g, setting, plan.domain.bits);
     MXD_TRY(mxdi_qdq_ranges(&plan, err));
     MXD_TRY(list_layers(result, g, setting, err));
@@ -133,7 +149,7 @@ mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const m
     mxdi_graph *g = NULL;
     *out = NULL;
     MXD_TRY(mxdi_graph_clone(&g, graph, err));
-    const mxd_status st = quantize(g, result, recipe, calibration, options, err);
+    const mxd_status st = quantize(g, graph, result, recipe, calibration, options, err);
     if (st != MXD_OK) {
         mxdi_graph_destroy(g);
         return st;

@@ -9,6 +9,7 @@
 #include "base/regex.h"
 #include "base/text.h"
 #include "engine/asked.h"
+#include "quant/module_name.h"
 #include "quant/observer.h"
 #include "quant/recipe_read.h"
 
@@ -259,14 +260,10 @@ static bool has_name(const mxdi_graph *g, const mxd_node *node, const char *patt
     for (uint32_t k = 0; k < node->n_origin; k++)
         if (mxdi_glob(pattern, node->origin[k]))
             return true;
-    const char *const weight = node->n_in > 1 && node->in[1] != MXD_NO_VALUE ? g->value[node->in[1]].name : "";
-    const char *const suffix = strstr(weight, ".weight");
-    char module[256];
-    if (!suffix || suffix[7] != '\0' || (size_t)(suffix - weight) >= sizeof(module))
-        return false;
-    memcpy(module, weight, (size_t)(suffix - weight));
-    module[suffix - weight] = '\0';
-    return mxdi_glob(pattern, module);
+    char module[MXDI_MODULE_NAME];
+    if (mxdi_module_of_weight(module, node->n_in > 1 && node->in[1] != MXD_NO_VALUE ? g->value[node->in[1]].name : "") && mxdi_glob(pattern, module))
+        return true;
+    return mxdi_module_of_node(module, node->name) && mxdi_glob(pattern, module);
 }
 
 /* Sets *hit when one of the patterns matches; each is compiled, so that a wrong one is told. */

@@ -75,6 +75,7 @@ mxd_status mxdi_weights_quantize(mxdi_weights_q *out, mxdi_arena *arena, const m
 {
     const int64_t n = w->outer * w->channels * w->inner;
     out->n_scales = per_tensor ? 1 : w->channels;
+    out->zero_point = NULL;
     out->q = MXDI_NEW(arena, int8_t, (size_t)n + 1);
     out->scale = MXDI_NEW(arena, float, (size_t)out->n_scales);
     if (!out->q || !out->scale)
@@ -119,6 +120,7 @@ mxd_status mxdi_weights_blocks(mxdi_weights_q *out, mxdi_arena *arena, const flo
     const int64_t blocks = (k + block - 1) / block;
     const int32_t q_max = (1 << (bits - 1)) - 1;
     out->n_scales = channels * blocks * inner;
+    out->zero_point = NULL;
     out->q = MXDI_NEW(arena, int8_t, (size_t)(channels * k * inner) + 1);
     out->scale = MXDI_NEW(arena, float, (size_t)out->n_scales);
     if (!out->q || !out->scale)

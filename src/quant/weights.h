@@ -18,6 +18,7 @@ typedef struct mxdi_weights_q {
     int8_t *q;     /* (outer, channels, inner), on the arena */
     float  *scale; /* (channels), or (1) per tensor */
     int64_t n_scales;
+    int8_t *zero_point; /* (n_scales) as stored, up to 4 bits two to a byte; NULL: zeros */
 } mxdi_weights_q;
 
 /* |q| <= 2^(bits-1) - 1. 8 bits take the largest magnitude as range; fewer bits the one of the least error in the 2.4 norm.

@@ -112,6 +112,30 @@ class Commands(Case):
         rows = {row["node"]: row for row in self.ok("audit", "r.onnx")["layers"]}
         self.assertEqual([rows[n]["stored"] for n in ("stem", "branch", "head")], ["w8a8", "f32", "f32"])
 
+    def test_quantize_for_nni(self):
+        for dialect, precision in (("v2", "w8a8"), ("v3", "w6a6"), (None, "w4a8")):
+            quantize = ["quantize", "residual.onnx", "--precision", precision]
+            self.ok(*quantize, "--calibration", "c.json", "-o", "n.onnx", "--nni-calibration", "n.json", *(["--nni-dialect", dialect] if dialect else []))
+            stem = json.loads((self.folder / "n.json").read_text())["stem"]
+            self.assertIn("_input_0" if dialect == "v3" else "tracked_min_input", stem)
+            self.ok(*quantize, "--calibration", "n.json", "-o", "again.onnx")
+            self.assertEqual((self.folder / "n.onnx").read_bytes(), (self.folder / "again.onnx").read_bytes())
+            shown = self.ok("inspect", "n.json")
+            self.assertIn("stem.input", [t["tensor"] for t in shown["tensors"]])
+
+    def test_weights_of_nni(self):
+        """Zero points other than 0 run as integers, and all kernels agree on them."""
+        told = {"stem": {"weight_bits": 8, "weight_scale": [0.0078125], "weight_zero_point": [160.0], "input_bits": 8, "tracked_min_input": -2, "tracked_max_input": 2},
+                "branch": {"weight_bits": 8, "weight_scale": [0.005], "weight_zero_point": [100.0], "input_bits": 8, "tracked_min_input": 0, "tracked_max_input": 5},
+                "relu2": {"output_bits": 8, "tracked_min_output": 0, "tracked_max_output": 8},
+                "head": {"weight_bits": 8, "weight_scale": [0.007], "weight_zero_point": [90.0], "input_bits": 8, "tracked_min_input": 0, "tracked_max_input": 5}}
+        self.write("weights.json", json.dumps(told))
+        self.ok("quantize", "residual.onnx", "--precision", "w8a8", "--calibration", "weights.json", "-o", "w.onnx")
+        self.assertEqual(self.ok("audit", "w.onnx")["mismatches"], 0)
+        r = self.ok("compare", "w.onnx", "w.onnx", "--backend", "cpu,interp", "--data", self.data, "--duration", "0")
+        self.assertTrue(r["integers_equal"])
+        self.assertTrue(any(layer["integers_differing"] == 0 for layer in r["layers"]))
+
     def test_same_input_same_bytes(self):
         for k in range(2):
             self.ok("quantize", "residual.onnx", "--precision", "w8a8", "--data", self.data, "-o", f"same{k}.onnx", "--threads", 1 + k)

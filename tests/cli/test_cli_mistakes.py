@@ -104,6 +104,11 @@ class Mistakes(Case):
         self.mistake(2, "stm stem haed head", *quantize, "no_layer.json")
         self.mistake(1, "broken.json line 2", *quantize, "broken.json")
         self.mistake(2, "w8a88", "quantize", "residual.onnx", "--calibration", "c.json", "-o", "q.onnx", "--precision", "w8a88")
+        self.mistake(2, "--nni-dialect v2 v3", "quantize", "residual.onnx", "--calibration", "c.json", "-o", "q.onnx", "--precision", "w8a8", "--nni-dialect", "v4")
+        self.write("nni.json", '{"stm": {"weight_bits": 8}}')
+        self.mistake(2, "stm stem", "quantize", "residual.onnx", "--calibration", "nni.json", "-o", "q.onnx", "--precision", "w8a8")
+        self.write("nni_typo.json", '{"stem": {"weight_bitts": 8}}')
+        self.mistake(1, "nni_typo.json stem weight_bits", "inspect", "nni_typo.json")
         self.mistake(2, "--recipe --precision", "quantize", "residual.onnx", "--calibration", "c.json", "-o", "q.onnx")
         self.mistake(1, "e.mxd", "quantize", "e.mxd", "--calibration", "c.json", "-o", "q.onnx", "--precision", "w8a8")
 

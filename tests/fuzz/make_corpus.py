@@ -150,6 +150,16 @@ def calibrations(mixdown):
         os.unlink(data)
 
 
+def calibrations_of_nni():
+    text("calibration", "nni2.json", {
+        "Conv": {"weight_bits": 8, "weight_scale": [[0.01], [0.02]], "weight_zero_point": [131.0], "input_bits": 8, "tracked_min_input": -1.5,
+                 "tracked_max_input": 2.5, "tracked_qmin_input": 0},
+        "Relu": {"activation_bit": 8, "tracked_min_activation": 0, "tracked_max_activation": 1.8}})
+    text("calibration", "nni3.json", {"Conv": {
+        "weight": {"scale": 0.01, "zero_point": 0, "quant_dtype": "int8", "quant_scheme": "symmetric", "quant_bits": 8, "tracked_max": 1.27, "tracked_min": -1.27},
+        "_input_0": {"scale": None, "zero_point": None, "quant_dtype": "uint8", "tracked_max": 1, "tracked_min": -1}}})
+
+
 def arrays():
     for dtype in ("f4", "f8", "f2", "i1", "u1", "i2", "u2", "i4", "i8", "b1"):
         buffer = io.BytesIO()
@@ -183,4 +193,5 @@ engines(sys.argv[1])
 recipes()
 specifications()
 calibrations(sys.argv[1])
+calibrations_of_nni()
 arrays()
