@@ -17,9 +17,9 @@ struct side {
     uint32_t     n;
 };
 
-static mxd_status open_side(struct side *s, mxdi_arena *arena, const mxd_engine *e, const mxdi_source *source, uint32_t threads, mxd_error *err)
+static mxd_status open_side(struct side *s, mxdi_arena *arena, const mxd_engine *e, const mxd_engine *other, const mxdi_source *source, uint32_t threads, mxd_error *err)
 {
-    MXD_TRY(mxdi_engine_expose(&s->engine, &s->node, &s->n, arena, e->engine, &e->ctx->registry, err));
+    MXD_TRY(mxdi_engine_expose(&s->engine, &s->node, &s->n, arena, e->engine, other->engine, &e->ctx->registry, err));
     return mxdi_feed_open(&s->feed, s->engine, source, 0, threads, err);
 }
 
@@ -87,9 +87,9 @@ mxd_status mxd_compare_layers(mxd_layer_difference **out, uint32_t *n, const mxd
     mxdi_arena_init(&arena, &a->ctx->allocator);
     *out = NULL;
     *n = 0;
-    mxd_status st = open_side(&s[0], &arena, a, &source, threads_a, err);
+    mxd_status st = open_side(&s[0], &arena, a, b, &source, threads_a, err);
     if (st == MXD_OK)
-        st = open_side(&s[1], &arena, b, &source, threads_b, err);
+        st = open_side(&s[1], &arena, b, a, &source, threads_b, err);
     if (st == MXD_OK)
         st = run_sides(s, source.samples, err);
     if (st == MXD_OK) {

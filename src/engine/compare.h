@@ -8,9 +8,10 @@
 #include "engine/feed.h"
 
 /* An engine of the same graph, backend and instruction set whose outputs are those of its layers: for each Conv, Gemm and
- * MatMul the value behind it and its clamp, as integers where a quantizer follows. node[k] names output k's layer. */
+ * MatMul the value behind it and those of its clamps that `other` has there too, so that both show what means the same; as integers where a
+ * quantizer follows. node[k] names output k's layer. */
 mxd_status mxdi_engine_expose(mxdi_engine **out, const char ***node, uint32_t *n, mxdi_arena *arena, const mxdi_engine *e,
-                              const mxdi_registry *registry, mxd_error *err);
+                              const mxdi_engine *other, const mxdi_registry *registry, mxd_error *err);
 
 /* Runs `in` with a trace and recomputes, with the reference interpreter, each integer value whose inputs the engine holds: regions one by
  * one, each from the engine's own integers. *checked values, *differing of them. */
