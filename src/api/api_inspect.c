@@ -170,11 +170,14 @@ static mxd_status fill_rows(struct inspection *i, mxd_layer_info *rows, const mx
 {
     mxdi_links links = MXDI_LINKS_INIT;
     uint8_t *const seen = MXDI_NEW(&i->arena, uint8_t, original->n_values + 1);
+    json_t *narrower = NULL;
     mxd_status st = seen ? mxdi_links_build(&links, original, err) : mxdi_nomem(err);
+    if (st == MXD_OK)
+        st = mxdi_asked_notes(&narrower, original, "mixdown.precision", err);
     for (uint32_t n = 0; n < original->n_nodes && st == MXD_OK; n++) {
         const mxd_node *const node = &original->node[n];
         count_weights(&i->shown, &rows[n], original, node, seen);
-        if (mxdi_is_product(node) && !(rows[n].precision = mxdi_asked(&i->arena, original, &links, node)))
+        if (mxdi_is_product(node) && !(rows[n].precision = mxdi_asked(&i->arena, original, &links, narrower, node)))
             st = mxdi_nomem(err);
         for (uint32_t b = 0; bound && b < bound->n_nodes; b++)
             if (strcmp(bound->node[b].name, node->name) == 0) {
@@ -183,6 +186,7 @@ static mxd_status fill_rows(struct inspection *i, mxd_layer_info *rows, const mx
                 break;
             }
     }
+    json_decref(narrower);
     mxdi_links_free(&links);
     return st;
 }

@@ -4,11 +4,30 @@
  */
 #include "engine/asked.h"
 
+#include <stdio.h>
+
 #include "base/dtype.h"
+#include "base/json.h"
 
 bool mxdi_is_product(const mxd_node *node)
 {
     return mxdi_node_is(node, "Conv") || mxdi_node_is(node, "Gemm") || mxdi_node_is(node, "MatMul");
+}
+
+/* The type of a value, also where types were not inferred: from the node that makes or dequantizes it. */
+static mxd_dtype type_of(const mxdi_graph *g, const mxdi_links *l, uint32_t value)
+{
+    const uint32_t p = l->producer[value];
+    if (g->value[value].dtype != MXD_NONE || p == MXD_NO_VALUE)
+        return g->value[value].dtype;
+    const mxd_node *const n = &g->node[p];
+    if (mxdi_node_is(n, "Cast")) {
+        const int64_t to = mxd_node_int(n, "to", 0); /* of ONNX's TensorProto.DataType */
+        return to == 16 ? MXD_BF16 : to == 10 ? MXD_F16 : to == 1 ? MXD_F32 : MXD_NONE;
+    }
+    if (!mxdi_node_is(n, "QuantizeLinear"))
+        return MXD_NONE;
+    return n->n_in > 2 && n->in[2] != MXD_NO_VALUE ? g->value[n->in[2]].dtype : MXD_U8;
 }
 
 /* The type that `value` is dequantized from or rounded to on its way, through nodes that only move data; MXD_F32: none. */
@@ -20,8 +39,8 @@ static mxd_dtype source_type(const mxdi_graph *g, const mxdi_links *l, uint32_t 
         if (p == MXD_NO_VALUE)
             return MXD_F32;
         const mxd_node *const n = &g->node[p];
-        if (mxdi_node_is(n, "DequantizeLinear") || (mxdi_node_is(n, "Cast") && g->value[n->out[0]].dtype == MXD_F32))
-            return g->value[n->in[0]].dtype;
+        if (mxdi_node_is(n, "DequantizeLinear") || (mxdi_node_is(n, "Cast") && type_of(g, l, n->out[0]) == MXD_F32))
+            return type_of(g, l, n->in[0]);
         bool moved = false;
         for (size_t k = 0; k < sizeof(moves) / sizeof(moves[0]); k++)
             moved = moved || mxdi_node_is(n, moves[k]);
@@ -56,7 +75,36 @@ const char *mxdi_precision_name(mxdi_arena *arena, mxd_dtype x, mxd_dtype w)
     return integer_x || x != w ? "f32" : mxd_dtype_name(x);
 }
 
-const char *mxdi_asked(mxdi_arena *arena, const mxdi_graph *g, const mxdi_links *links, const mxd_node *node)
+mxdi_precision_parts mxdi_precision_split(const char *name)
 {
-    return mxdi_precision_name(arena, source_type(g, links, node->in[0]), weight_type(g, links, node->in[1]));
+    mxdi_precision_parts p = { 0, 0, "" };
+    const char *const dash = strchr(name, '-');
+    if (name[0] != 'w')
+        p.compute = name;
+    else if (dash && sscanf(name, "w%u-", &p.weight) == 1)
+        p.compute = dash + 1;
+    else
+        (void)sscanf(name, "w%ua%u", &p.weight, &p.input);
+    return p;
+}
+
+mxd_status mxdi_asked_notes(json_t **out, const mxdi_graph *g, const char *key, mxd_error *err)
+{
+    const char *const text = mxdi_graph_meta(g, key);
+    *out = NULL;
+    if (!text)
+        return MXD_OK;
+    const mxd_status st = mxdi_json_parse(out, (mxdi_view){ (const uint8_t *)text, strlen(text) }, err);
+    return st == MXD_E_NOMEM ? st : MXD_OK; /* a text of another kind tells nothing */
+}
+
+const char *mxdi_asked(mxdi_arena *arena, const mxdi_graph *g, const mxdi_links *links, const json_t *narrower, const mxd_node *node)
+{
+    const char *const told = json_string_value(json_object_get(narrower, node->name));
+    const char *const derived = mxdi_precision_name(arena, source_type(g, links, node->in[0]), weight_type(g, links, node->in[1]));
+    if (!derived || !told)
+        return derived;
+    const mxdi_precision_parts d = mxdi_precision_split(derived), t = mxdi_precision_split(told);
+    const bool fits = t.weight > 0 && t.weight <= d.weight && t.input <= d.input && !t.input == !d.input && strcmp(t.compute, d.compute) == 0;
+    return fits ? mxdi_arena_strdup(arena, told) : derived;
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/dtype.h"
-#include "base/json.h"
 #include "engine/asked.h"
 #include "engine/engine.h"
 
@@ -22,7 +21,7 @@ struct auditor {
     mxdi_links    links;     /* of the plan's graph */
     mxdi_arena    arena;
     struct index  canonical, fused, steps;
-    json_t       *narrower;  /* metadata of quantize: node -> precision, where storage is wider than asked */
+    json_t       *narrower, *allowed; /* notes of quantize: where storage is wider than asked, and what may run instead */
 };
 
 static int by_name(const void *a, const void *b)
@@ -101,11 +100,7 @@ static const char *asked_of(struct auditor *a, const mxd_node *n)
 {
     if (is_integer_product(n))
         return "w8a8";
-    const json_t *const told = a->narrower ? json_object_get(a->narrower, n->name) : NULL;
-    const char *const derived = mxdi_asked(&a->e->arena, a->plan->graph, &a->links, n);
-    if (derived && json_is_string(told) && derived[0] == 'w')
-        return mxdi_arena_strdup(&a->e->arena, json_string_value(told));
-    return derived;
+    return mxdi_asked(&a->e->arena, a->plan->graph, &a->links, a->narrower, n);
 }
 
 /* ---- stored ---- */
@@ -125,21 +120,29 @@ static const char *stored_of(struct auditor *a, const mxdi_graph *g, const mxd_n
 
 /* ---- verdict ---- */
 
-static bool is_integer_precision(const char *p, unsigned *w, unsigned *x)
-{
-    char end;
-    return sscanf(p, "w%ua%u%c", w, x, &end) == 2;
-}
-
 static bool same_word(const char *text, const char *word)
 {
     return text && strncmp(text, word, strlen(word)) == 0;
 }
 
-/* Sets verdict and reason; true: a mismatch. */
-static bool judge(mxdi_audit_row *r)
+/* The verdict on what is stored and computed. */
+static const char *compared(const mxdi_audit_row *r)
 {
-    unsigned w, x, sw, sx;
+    const mxdi_precision_parts asked = mxdi_precision_split(r->asked), stored = mxdi_precision_split(r->stored);
+    if (asked.weight && !stored.weight)
+        return "higher precision";
+    if (stored.weight < asked.weight || stored.input < asked.input)
+        return "lower";
+    if (asked.input)
+        return !stored.input ? "higher precision" : asked.weight == 8 && asked.input == 8 ? "as asked" : "same integers, wider instruction";
+    if (same_word(r->computed, asked.compute) && strcmp(stored.compute, asked.compute) == 0)
+        return stored.weight == asked.weight ? "as asked" : "same integers, wider instruction";
+    return same_word(r->computed, "f32") && strcmp(asked.compute, "f32") != 0 ? "higher precision" : "lower";
+}
+
+/* Sets verdict and reason; true: a mismatch. */
+static bool judge(mxdi_audit_row *r, const char *allowed)
+{
     r->verdict = "as asked";
     if (!r->asked)
         return false;
@@ -148,34 +151,35 @@ static bool judge(mxdi_audit_row *r)
         r->reason = "no step of the engine does this node's work";
         return true;
     }
-    if (is_integer_precision(r->asked, &w, &x)) {
-        if (!is_integer_precision(r->stored, &sw, &sx)) {
-            r->verdict = "higher precision";
-            r->reason = r->reason ? r->reason : "no integer definition for what stands between this node and the next quantizer";
-            return true;
-        }
-        if (sw < w || sx < x) {
-            r->verdict = "lower";
-            return true;
-        }
-        if (w != 8 || x != 8)
-            r->verdict = "same integers, wider instruction";
-        return false;
+    r->verdict = compared(r);
+    if (strcmp(r->verdict, "higher precision") == 0) {
+        if (!r->reason)
+            r->reason = mxdi_precision_split(r->asked).input ? "no integer definition for what stands between this node and the next quantizer"
+                                                             : "no kernel takes this node in the form that was asked";
+        return !allowed || !same_word(r->computed, mxdi_precision_split(allowed).compute);
     }
-    const char *const compute = strchr(r->asked, '-') ? strchr(r->asked, '-') + 1 : r->asked;
-    if (same_word(r->computed, compute) && strcmp(r->stored, r->asked) == 0)
-        return false;
-    const bool wider = same_word(r->computed, "f32") && strcmp(compute, "f32") != 0;
-    r->verdict = wider || strcmp(r->stored, r->asked) != 0 ? "higher precision" : "lower";
-    if (strcmp(compute, "f32") == 0 && !same_word(r->computed, "f32"))
-        r->verdict = "lower";
-    return true;
+    return strcmp(r->verdict, "lower") == 0;
+}
+
+/* The step that does a node's work: of several, as where values are rounded before and after, the one that multiplies. */
+static const mxd_step *step_of(const struct auditor *a, const char *node)
+{
+    const mxd_step *best = NULL;
+    for (uint32_t k = find(&a->steps, node); k < a->steps.n && strcmp(a->steps.entry[k].name, node) == 0; k++) {
+        const mxdi_part *const part = &a->plan->part[a->steps.entry[k].part];
+        mxd_steps steps = { NULL, 0, 0 };
+        part->api->steps(part->program, &steps);
+        const mxd_step *const step = &steps.step[a->steps.entry[k].index];
+        if (!best || step->macs > best->macs)
+            best = step;
+    }
+    return best;
 }
 
 static mxd_status audit_node(mxdi_audit_row *r, struct auditor *a, const mxd_node *n, mxd_error *err)
 {
     *r = (mxdi_audit_row){ .node = n->name, .op = n->op };
-    const uint32_t c = find(&a->canonical, n->name), s = find(&a->steps, n->name), f = find(&a->fused, n->name);
+    const uint32_t c = find(&a->canonical, n->name), f = find(&a->fused, n->name);
     const mxdi_graph *const g = a->plan->graph;
     const bool product = mxdi_is_product(n) || is_integer_product(n) || mxdi_node_is(n, "QLinearConv") || mxdi_node_is(n, "QLinearMatMul");
     for (uint32_t k = c; k < a->canonical.n && strcmp(a->canonical.entry[k].name, n->name) == 0 && !r->asked; k++) {
@@ -193,28 +197,24 @@ static mxd_status audit_node(mxdi_audit_row *r, struct auditor *a, const mxd_nod
         const mxdi_graph *const part = a->plan->part[a->fused.entry[k].part].graph;
         r->stored = stored_of(a, part, &part->node[a->fused.entry[k].index]);
     }
-    if (s < a->steps.n) {
-        const mxdi_part *const part = &a->plan->part[a->steps.entry[s].part];
-        mxd_steps steps = { NULL, 0, 0 };
-        part->api->steps(part->program, &steps);
-        const mxd_step *const step = &steps.step[a->steps.entry[s].index];
+    const mxd_step *const step = step_of(a, n->name);
+    if (step) {
         r->kernel = step->kernel;
-        r->computed = step->computed;
         r->reason = r->reason ? r->reason : step->reason;
-    } else {
-        r->computed = product ? NULL : "folded at build";
     }
-    a->e->mismatches += judge(r);
+    r->computed = step ? step->computed : product ? NULL : "folded at build";
+    a->e->mismatches += judge(r, json_string_value(json_object_get(a->allowed, n->name)));
     return MXD_OK;
 }
 
 mxd_status mxdi_engine_audit(mxdi_engine *e, mxd_error *err)
 {
     struct auditor a = { .e = e, .plan = &e->plan[0], .links = MXDI_LINKS_INIT };
-    const char *const told = mxdi_graph_meta(e->graph, "mixdown.precision");
     mxdi_arena_init(&a.arena, e->alloc);
-    mxd_status st = told ? mxdi_json_parse(&a.narrower, (mxdi_view){ (const uint8_t *)told, strlen(told) }, err) : MXD_OK;
-    if (st != MXD_E_NOMEM) /* a text of another kind tells nothing */
+    mxd_status st = mxdi_asked_notes(&a.narrower, e->graph, "mixdown.precision", err);
+    if (st == MXD_OK)
+        st = mxdi_asked_notes(&a.allowed, e->graph, "mixdown.allow", err);
+    if (st == MXD_OK)
         st = mxdi_links_build(&a.links, a.plan->graph, err);
     if (st == MXD_OK)
         st = build_indices(&a, err);
@@ -225,6 +225,7 @@ mxd_status mxdi_engine_audit(mxdi_engine *e, mxd_error *err)
     for (e->n_audit = 0; st == MXD_OK && e->n_audit < e->graph->n_nodes; e->n_audit++)
         st = audit_node(&e->audit[e->n_audit], &a, &e->graph->node[e->n_audit], err);
     json_decref(a.narrower);
+    json_decref(a.allowed);
     mxdi_links_free(&a.links);
     mxdi_arena_fini(&a.arena);
     return st;

@@ -4,11 +4,15 @@
  * arithmetic, weights kept as integers (weight-only quantization), a residual Add and a clamp. Values stay the same:
  * every rounding that the graph writes down is done where it stood.
  */
+#include <assert.h>
 #include <math.h>
 
 #include "base/dtype.h"
 #include "engine/fuse.h"
 #include "ir/ops.h"
+
+/* Three pairs of casts, a DequantizeLinear, a sum and a clamp. */
+enum { MOST_TAKEN = 9 };
 
 struct match {
     uint32_t    x, w, bias, r, y; /* y: what the fused node gives in the end */
@@ -16,13 +20,13 @@ struct match {
     mxd_dtype   compute;          /* MXD_F32, MXD_BF16, MXD_F16 */
     bool        integer_weights, round_output;
     float       min, max;
-    uint32_t    taken[8], n_taken; /* nodes whose work is taken in */
+    uint32_t    taken[MOST_TAKEN], n_taken; /* nodes whose work is taken in */
 };
 
 static void take(struct match *m, uint32_t n)
 {
-    if (m->n_taken < sizeof(m->taken) / sizeof(m->taken[0]))
-        m->taken[m->n_taken++] = n;
+    assert(m->n_taken < MOST_TAKEN);
+    m->taken[m->n_taken++] = n;
 }
 
 /* Node that makes `value`, if it is `op`. */

@@ -74,22 +74,44 @@ static int32_t needed_opset(const mxdi_graph *g, const mxdi_setting *setting, co
     return opset;
 }
 
-/* What the graph itself cannot say: widths between those of storage types, by node. */
-static mxd_status write_metadata(mxdi_graph *g, const mxdi_quantize_result *r, mxd_error *err)
+/* One note of the graph's metadata, an object by node; takes `map`. */
+static mxd_status write_note(mxdi_graph *g, const char *key, json_t *map, mxd_error *err)
 {
-    json_t *const map = json_object();
+    mxdi_bytes text = { .alloc = g->arena.alloc };
     mxd_status st = map ? MXD_OK : mxdi_nomem(err);
-    unsigned w, a;
-    for (uint32_t k = 0; k < r->n_layers; k++)
-        if (sscanf(r->precision[k], "w%ua%u", &w, &a) == 2 && ((w != 8 && w != 4) || (a != 8 && a != 4)))
-            st = json_object_set_new(map, r->node[k], json_string(r->precision[k])) == 0 ? st : mxdi_nomem(err);
-    if (st == MXD_OK && json_object_size(map)) {
-        mxdi_bytes text = { .alloc = g->arena.alloc };
+    if (json_object_size(map)) {
         const bool ok = mxdi_json_format(&text, map) && mxdi_bytes_append(&text, "", 1);
-        st = ok ? mxdi_graph_set_meta(g, "mixdown.precision", (const char *)text.data, err) : mxdi_nomem(err);
+        st = ok ? mxdi_graph_set_meta(g, key, (const char *)text.data, err) : mxdi_nomem(err);
         mxdi_bytes_free(&text);
     }
     json_decref(map);
+    return st;
+}
+
+/* What the graph itself cannot say, by node: widths between those of storage types, and what may run instead. */
+static mxd_status write_metadata(mxdi_graph *g, const mxdi_quantize_result *r, const mxdi_setting *setting, mxd_error *err)
+{
+    json_t *const narrower = json_object(), *const allow = json_object();
+    bool ok = narrower && allow;
+    char name[16];
+    for (uint32_t k = 0; k < r->n_layers && ok; k++) {
+        const mxdi_precision_parts p = mxdi_precision_split(r->precision[k]);
+        if (p.weight && ((p.weight != 8 && p.weight != 4) || (p.input && p.input != 8 && p.input != 4)))
+            ok = json_object_set_new(narrower, r->node[k], json_string(r->precision[k])) == 0;
+    }
+    for (uint32_t n = 0; n < g->n_nodes && ok; n++) {
+        if (!mxdi_is_product(&g->node[n]) || mxdi_precision_equal(setting[n].precision, setting[n].allow))
+            continue;
+        mxdi_precision_text(name, setting[n].allow);
+        ok = json_object_set_new(allow, g->node[n].name, json_string(name)) == 0;
+    }
+    mxd_status st = ok ? MXD_OK : mxdi_nomem(err);
+    if (st == MXD_OK)
+        st = write_note(g, "mixdown.precision", json_incref(narrower), err);
+    if (st == MXD_OK)
+        st = write_note(g, "mixdown.allow", json_incref(allow), err);
+    json_decref(narrower);
+    json_decref(allow);
     return st;
 }
 
@@ -129,9 +151,9 @@ static mxd_status quantize(mxdi_graph *g, const mxdi_graph *original, mxdi_quant
     MXD_TRY(mxdi_qdq_ranges(&plan, err));
     MXD_TRY(list_layers(result, g, setting, err));
     MXD_TRY(mxdi_averages_of(&result->averages, g, setting, plan.domain.bits, err));
+    MXD_TRY(write_metadata(g, result, setting, err));
     MXD_TRY(mxdi_qdq_weights(&plan, err));
     MXD_TRY(mxdi_qdq_activations(&plan, err));
-    MXD_TRY(write_metadata(g, result, err));
     if (g->opset < opset)
         MXD_TRY(mxdi_onnx_raise_opset(g, opset, err));
     for (uint32_t n = 0; n < g->n_nodes; n++)

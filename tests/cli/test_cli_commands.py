@@ -97,13 +97,15 @@ class Commands(Case):
             self.assertEqual((saved["method"], len(saved["tensors"])), (method, r["tensors"]))
 
     def test_quantize(self):
-        for precision in ("w8a8", "w4a8", "w4-f32", "bf16", "w6a6"):
+        for precision in ("w8a8", "w4a8", "w4-f32", "bf16", "w6a6", "w3-f32", "w4-bf16"):
             r = self.ok("quantize", "residual.onnx", "--precision", precision, "--data", self.data, "-o", "p.onnx")
             self.assertEqual({layer["node"]: layer["precision"] for layer in r["layers"]}, dict.fromkeys(["stem", "branch", "head"], precision))
             self.keys(r["average_bits"], "avg_weight_bits avg_weight_bits_stored avg_act_bits avg_op_bits avg_layer_bits avg_layer_bits_all peak_act_bytes")
             audit = self.ok("audit", "p.onnx")
             asked = {row["asked"] for row in audit["layers"] if row["op"] in ("Conv", "Gemm")}
             self.assertEqual((asked, audit["mismatches"]), ({precision}, 0), precision)
+            shown = {row["precision"] for row in self.ok("inspect", "p.onnx")["layers"] if row["op"] in ("Conv", "Gemm")}
+            self.assertEqual(shown, {precision})
 
     def test_quantize_by_recipe(self):
         self.write("r.json", '[{"op_types": ["Conv"], "precision": "w8a8"}, {"names": ["branch"], "precision": "f32"}]')

@@ -310,6 +310,8 @@ static void runs_as_asked(void **state)
         "[{\"precision\": \"w4a8\"}]",
         "[{\"precision\": \"w5a8\"}]",
         "[{\"precision\": \"w4-f32\"}]",
+        "[{\"precision\": \"w3-f32\"}]",
+        "[{\"precision\": \"w6-bf16\"}]",
         "[{\"precision\": \"w8a8\"}, {\"names\": [\"head\"], \"precision\": \"bf16\"}]",
         "[{\"names\": [\"stem\"], \"precision\": \"w8-f32\"},"
         " {\"names\": [\"branch\"], \"precision\": \"w4a8\"},"
@@ -342,6 +344,76 @@ static void runs_as_asked(void **state)
     quant_end(c);
 }
 
+/* Stored in the type that holds the bits, asked as it was; what runs in wider floats is a mismatch
+ * with advice, unless the recipe allows it. */
+static void stored_and_allowed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *recipe, *asked, *stored, *verdict, *advice;
+        uint32_t    mismatches;
+    } cases[] = {
+        { "[{\"precision\": \"w3-f32\"}]", "w3-f32", "w4-f32", "same integers, wider instruction",
+          NULL, 0 },
+        { "[{\"precision\": \"w7-bf16\"}]", "w7-bf16", "w8-bf16",
+          "same integers, wider instruction", NULL, 0 },
+        { "[{\"precision\": \"w3a6\"}]", "w3a6", "w4a8", "same integers, wider instruction", NULL,
+          0 },
+        { "[{\"precision\": \"f16\"}]", "f16", "f16", "higher precision", "ask for bf16 or f32",
+          3 },
+        { "[{\"precision\": \"w4-f16\"}]", "w4-f16", "w4-f16", "higher precision",
+          "ask for bf16 or f32", 3 },
+        { "[{\"precision\": \"f16\", \"allow\": \"f32\"}]", "f16", "f16", "higher precision",
+          "ask for bf16 or f32", 0 },
+        { "[{\"precision\": \"f16\", \"allow\": \"bf16\"}]", "f16", "f16", "higher precision", NULL,
+          3 },
+    };
+    quant_case *const c = quant_begin("residual.onnx");
+    for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        mxdi_quantize_result r;
+        mxdi_graph *const    q = quant_by(c, cases[k].recipe, NULL, &r);
+        mxdi_engine *const   e = engine_of(q, &(mxdi_build_options){ .threads = 1 });
+        assert_int_equal(e->mismatches, cases[k].mismatches);
+        for (uint32_t n = 0; n < e->n_audit; n++) {
+            const mxdi_audit_row *const row = &e->audit[n];
+            if (strcmp(row->node, "branch") != 0)
+                continue;
+            assert_string_equal(row->asked, cases[k].asked);
+            assert_string_equal(row->stored, cases[k].stored);
+            assert_string_equal(row->verdict, cases[k].verdict);
+            assert_true(strncmp(row->kernel, "round", 5) != 0); /* the kernel that multiplies */
+            if (cases[k].advice)
+                assert_non_null(strstr(row->reason, cases[k].advice));
+        }
+        mxdi_engine_destroy(e);
+    }
+    quant_end(c);
+}
+
+/* A note that the graph's own types cannot hold is not believed. */
+static void notes_are_checked(void **state)
+{
+    (void)state;
+    static const char *const notes[] = { "{\"branch\": \"w9a8\"}",
+                                         "{\"branch\": \"w8\"}",
+                                         "{\"branch\": \"w8-f32\"}",
+                                         "{\"branch\": \"w8a16\"}",
+                                         "{\"branch\": 3}",
+                                         "[]",
+                                         "}" };
+    quant_case *const        c       = quant_begin("residual.onnx");
+    for (size_t k = 0; k < sizeof(notes) / sizeof(notes[0]); k++) {
+        mxdi_quantize_result r;
+        mxdi_graph *const    q = quant_by(c, W8A8, NULL, &r);
+        assert_int_equal(mxdi_graph_set_meta(q, "mixdown.precision", notes[k], NULL), MXD_OK);
+        mxdi_engine *const e = engine_of(q, &(mxdi_build_options){ .threads = 1 });
+        for (uint32_t n = 0; n < e->n_audit; n++)
+            assert_true(!e->audit[n].asked || strcmp(e->audit[n].asked, "w8a8") == 0);
+        mxdi_engine_destroy(e);
+    }
+    quant_end(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +427,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be),
         cmocka_unit_test(averages),
         cmocka_unit_test(runs_as_asked),
+        cmocka_unit_test(stored_and_allowed),
+        cmocka_unit_test(notes_are_checked),
     };
     return cmocka_run_group_tests_name("quant_qdq", tests, NULL, NULL);
 }

@@ -311,6 +311,14 @@ static bool over_cap(const mxdi_cpu_plan *p, const mxdi_conv_f32 *k)
                p->workspace_cap;
 }
 
+/* What there is to say of a kernel that computes bf16 values without the instructions for it. */
+static const char *bf16_reason(const mxdi_cpu_product *c, bool bf16, const char *kernel)
+{
+    return c->reason || !bf16 || strstr(kernel, "bf16")
+               ? c->reason
+               : "bf16 values in f32 arithmetic, no faster than f32: no bf16 instructions for this";
+}
+
 static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_product *c,
                            const float *w, const float *bias, mxd_error *err)
 {
@@ -320,6 +328,7 @@ static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_p
                r      = c->r != MXD_NO_VALUE;
     const bool  round = bf16 && mxd_node_int(n, "round_output", 0);
     const float lo = mxd_node_float(n, "min", -INFINITY), hi = mxd_node_float(n, "max", INFINITY);
+    mxdi_cpu_product as = *c;
     if (depthwise(p, c)) {
         const mxdi_dwconv_f32_desc d  = { .x          = x->l,
                                           .y          = y->l,
@@ -336,8 +345,9 @@ static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_p
             return mxdi_nomem(err);
         *op = (struct dwconv_f32){ NULL, c->x, c->r, c->y };
         MXD_TRY(mxdi_dwconv_f32_create(&op->k, &d, g->isa, g->alloc, err));
-        return emit(p, c, &dwconv_f32_kind, op, mxdi_dwconv_f32_name(op->k), bf16 ? "bf16" : "f32",
-                    mxdi_dwconv_f32_bytes(op->k), err);
+        as.reason = bf16_reason(c, bf16, mxdi_dwconv_f32_name(op->k));
+        return emit(p, &as, &dwconv_f32_kind, op, mxdi_dwconv_f32_name(op->k),
+                    bf16 ? "bf16" : "f32", mxdi_dwconv_f32_bytes(op->k), err);
     }
     mxdi_conv_f32_desc     d  = { .x          = x->l,
                                   .y          = y->l,
@@ -351,7 +361,6 @@ static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_p
                                   .bf16       = bf16,
                                   .round_bf16 = round,
                                   .exact      = g->exact };
-    mxdi_cpu_product       as = *c;
     struct conv_f32 *const op = MXDI_CPU_NEW_OP(p, struct conv_f32);
     if (!op)
         return mxdi_nomem(err);
@@ -363,6 +372,7 @@ static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_p
         as.reason   = "the workspace cap allows direct convolution only";
         MXD_TRY(mxdi_conv_f32_create(&op->k, &d, g->isa, g->alloc, err));
     }
+    as.reason = bf16_reason(&as, bf16, mxdi_conv_f32_name(op->k));
     mxdi_cpu_need_scratch(p, mxdi_conv_f32_scratch(op->k));
     return emit(p, &as, &conv_f32_kind, op, mxdi_conv_f32_name(op->k), bf16 ? "bf16" : "f32",
                 mxdi_conv_f32_bytes(op->k), err);
@@ -380,7 +390,8 @@ static mxd_status emit_f16(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_p
     mxdi_cpu_product inner = *c;
     if (!w16)
         return mxdi_nomem(err);
-    inner.reason = "f16 values, summed in f32";
+    inner.reason =
+        "f16 values in f32 arithmetic, no faster than f32: ask for bf16 or f32, or give the layer \"allow\": \"f32\"";
     mxdi_cpu_round_f16(w16, w, (size_t)count);
     MXD_TRY(mxdi_cpu_temporary(&inner.x, p, c->x, err));
     MXD_TRY(mxdi_cpu_emit_round(p, inner.x, c->x, MXD_F16, err));
