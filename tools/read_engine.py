@@ -119,8 +119,8 @@ def xxh3_128(data):
 class Stream:
     """Fields without padding. Every count is bounded by the bytes that are left."""
 
-    def __init__(self, data, base, blob_bytes):
-        self.data, self.at, self.base, self.blob_bytes = data, 0, base, blob_bytes
+    def __init__(self, data, base, blob):
+        self.data, self.at, self.base, self.blobs = data, 0, base, blob
 
     def take(self, n):
         left = len(self.data) - self.at
@@ -159,7 +159,9 @@ class Stream:
         check(dtype[1] and dims is not None and min(dims, default=0) >= 0, f"graph: a constant of unknown type before {self.at}")
         want = (math.prod(dims) * dtype[1] + 7) // 8
         check(size == want, f"graph: {size} bytes of a constant before {self.at}, {want} expected")
-        check(offset % ALIGN == 0 and offset + size <= self.blob_bytes, f"graph: data {offset}+{size} before {self.at} out of place")
+        end = offset + size + -size % ALIGN
+        check(offset % ALIGN == 0 and end <= len(self.blobs), f"graph: data {offset}+{size} before {self.at} out of place")
+        check(not any(self.blobs[offset + size:end]), f"data: the padding behind {offset}+{size} is not zero")
         return {"offset": self.base + offset, "bytes": size}
 
     def value(self):
@@ -188,6 +190,7 @@ class Stream:
         g = {"name": self.str(), "opset": self.number("i"), "tensors": self.list(self.value), "nodes": self.list(self.node),
              "inputs": self.numbers("I"), "outputs": self.numbers("I"), "symbols": self.list(self.symbol),
              "meta": self.list(lambda: {"key": self.str(), "text": self.str()})}
+        check(len({m["key"] for m in g["meta"]}) == len(g["meta"]), "graph: two metadata_props of one key")
         check(self.at == len(self.data), f"graph: {len(self.data) - self.at} bytes behind its end")
         return g
 
@@ -227,9 +230,14 @@ def verify(g):
 
 # ---- the file ----
 
+def once(pairs):
+    check(len(dict(pairs)) == len(pairs), "metadata: a key twice")
+    return dict(pairs)
+
+
 def read_metadata(raw):
     try:
-        m = json.loads(raw.decode())
+        m = json.loads(raw.decode(), object_pairs_hook=once)
     except (ValueError, RecursionError) as e:
         raise Broken(f"metadata: {e}")
     check(isinstance(m, dict), "metadata: no JSON object")
@@ -261,10 +269,10 @@ def read(data):
     for name, (offset, n) in places.items():
         check(not any(data[end:offset]), f"header: the gap before the {name} is not zero")
         end = offset + n
-    meta, graph = (data[offset:offset + n] for offset, n in list(places.values())[:2])
+    meta, graph, blob = (data[offset:offset + n] for offset, n in places.values())
     result = {"header": {"version": version, "bytes": size, "sections": {k: {"offset": o, "bytes": n} for k, (o, n) in places.items()},
                          "checksum": data[CHECKSUM:HEADER].hex()},
-              "metadata": read_metadata(meta), "graph": Stream(graph, *places["data"]).graph()}
+              "metadata": read_metadata(meta), "graph": Stream(graph, places["data"][0], blob).graph()}
     verify(result["graph"])
     return result
 

@@ -10,6 +10,7 @@
 enum {
     MXDI_ENGINE_VERSION  = 1,
     MXDI_ENGINE_HEADER   = 128,
+    MXDI_ENGINE_FIELDS   = 72,  /* offset behind the fields that carry something */
     MXDI_ENGINE_CHECKSUM = 112, /* offset of the checksum */
     MXDI_ENGINE_ALIGN    = 64
 };

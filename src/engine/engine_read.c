@@ -77,7 +77,15 @@ static void get_shape(struct reader *r, mxd_dtype *dtype, int32_t *rank, int64_t
         get_into(r, dim, (size_t)*rank * sizeof(dim[0]));
 }
 
-/* Bytes of the data section that hold exactly such a tensor. */
+static bool is_zero(const uint8_t *p, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        if (p[k])
+            return false;
+    return true;
+}
+
+/* Bytes of the data section that hold exactly such a tensor, with zeros up to the next one. */
 static const void *get_data(struct reader *r, mxd_dtype dtype, int32_t rank, const int64_t *dim, size_t *bytes)
 {
     const uint64_t offset = get_u64(r), n = get_u64(r);
@@ -85,6 +93,11 @@ static const void *get_data(struct reader *r, mxd_dtype dtype, int32_t rank, con
     size_t want;
     if (r->bad || offset % MXDI_ENGINE_ALIGN || offset > r->data.size || n > r->data.size - offset || rank < 0 || dtype == MXD_NONE ||
         !mxdi_shape_count(&count, dim, rank) || !mxdi_dtype_bytes(&want, dtype, count) || want != n) {
+        r->bad = true;
+        return NULL;
+    }
+    const size_t left = r->data.size - (size_t)offset - want, pad = (MXDI_ENGINE_ALIGN - want % MXDI_ENGINE_ALIGN) % MXDI_ENGINE_ALIGN;
+    if (left < pad || !is_zero(r->data.data + offset + want, pad)) {
         r->bad = true;
         return NULL;
     }
@@ -98,7 +111,9 @@ static mxd_status read_value(struct reader *r, mxd_error *err)
     mxd_value v = { .rank = -1, .batch_axis = -1 };
     v.name = get_str(r);
     get_shape(r, &v.dtype, &v.rank, v.dim);
-    if (get_u8(r))
+    const uint8_t constant = get_u8(r);
+    r->bad = r->bad || constant > 1;
+    if (constant)
         v.data = get_data(r, v.dtype, v.rank, v.dim, &v.bytes);
     if (r->bad)
         return MXD_OK;
@@ -196,6 +211,7 @@ static mxd_status read_ends(struct reader *r, mxd_error *err)
     n = get_count(r, 8);
     for (uint32_t k = 0; k < n && !r->bad; k++) {
         const char *const key = get_str(r), *const text = get_str(r);
+        r->bad = r->bad || mxdi_graph_meta(r->g, key);
         MXD_TRY(mxdi_graph_set_meta(r->g, key, text, err));
     }
     return MXD_OK;
@@ -220,11 +236,17 @@ static mxd_status read_graph(struct reader *r, mxd_error *err)
 
 /* ---- header and metadata ---- */
 
-static mxd_status section(mxdi_view *out, mxdi_view file, const uint64_t *field, const char *what, mxd_error *err)
+/* The section at `field`, offset and bytes, behind `*end`, which moves to its own end; zeros stand between. */
+static mxd_status section(mxdi_view *out, size_t *end, mxdi_view file, const uint64_t *field, const char *what, mxd_error *err)
 {
-    if (field[0] < MXDI_ENGINE_HEADER || field[0] > file.size || field[1] > file.size - field[0])
+    if (field[0] > file.size || field[1] > file.size - field[0])
         return mxdi_fail(err, MXD_E_PARSE, "engine file: the %s section lies outside the file", what);
-    *out = (mxdi_view){ file.data + field[0], field[1] };
+    if (field[0] < *end)
+        return mxdi_fail(err, MXD_E_PARSE, "engine file: the %s section begins at %llu, at %zu or later expected", what, (unsigned long long)field[0], *end);
+    if (!is_zero(file.data + *end, (size_t)field[0] - *end))
+        return mxdi_fail(err, MXD_E_PARSE, "engine file: the gap before the %s section is not zero", what);
+    *out = (mxdi_view){ file.data + field[0], (size_t)field[1] };
+    *end = (size_t)field[0] + (size_t)field[1];
     return MXD_OK;
 }
 
@@ -232,20 +254,28 @@ static mxd_status open_sections(mxdi_view *meta, struct reader *r, mxdi_view fil
 {
     uint32_t version[2];
     uint64_t field[7];
+    size_t end = MXDI_ENGINE_HEADER;
     if (file.size < MXDI_ENGINE_HEADER || memcmp(file.data, MXDI_ENGINE_MAGIC, 8) != 0)
         return mxdi_fail(err, MXD_E_PARSE, "not an engine file: no %s at its start", MXDI_ENGINE_MAGIC);
     memcpy(version, file.data + 8, sizeof(version));
     memcpy(field, file.data + 16, sizeof(field));
     if (version[0] != MXDI_ENGINE_VERSION)
         return mxdi_fail(err, MXD_E_STALE, "engine file of version %u, this mixdown reads %d; build it again", version[0], MXDI_ENGINE_VERSION);
-    if (field[0] != file.size || version[1] != MXDI_ENGINE_HEADER)
-        return mxdi_fail(err, MXD_E_PARSE, "engine file: cut short, %llu bytes expected, got %zu", (unsigned long long)field[0], file.size);
+    if (version[1] != MXDI_ENGINE_HEADER)
+        return mxdi_fail(err, MXD_E_PARSE, "engine file: a header of %d bytes expected, got %u; the file is damaged, build it again", MXDI_ENGINE_HEADER, version[1]);
+    if (field[0] != file.size)
+        return mxdi_fail(err, MXD_E_PARSE, "engine file: %s, %llu bytes expected, got %zu", field[0] > file.size ? "cut short" : "too long",
+                         (unsigned long long)field[0], file.size);
     const mxdi_hash sum = mxdi_engine_checksum(file);
     if (memcmp(file.data + MXDI_ENGINE_CHECKSUM, &sum.low, 8) != 0 || memcmp(file.data + MXDI_ENGINE_CHECKSUM + 8, &sum.high, 8) != 0)
         return mxdi_fail(err, MXD_E_PARSE, "engine file: checksum differs, the file is damaged; build it again");
-    MXD_TRY(section(meta, file, field + 1, "metadata", err));
-    MXD_TRY(section(&r->graph, file, field + 3, "graph", err));
-    MXD_TRY(section(&r->data, file, field + 5, "data", err));
+    if (!is_zero(file.data + MXDI_ENGINE_FIELDS, MXDI_ENGINE_CHECKSUM - MXDI_ENGINE_FIELDS))
+        return mxdi_fail(err, MXD_E_PARSE, "engine file: bytes %d to %d of the header are not zero", MXDI_ENGINE_FIELDS, MXDI_ENGINE_CHECKSUM - 1);
+    MXD_TRY(section(meta, &end, file, field + 1, "metadata", err));
+    MXD_TRY(section(&r->graph, &end, file, field + 3, "graph", err));
+    MXD_TRY(section(&r->data, &end, file, field + 5, "data", err));
+    if (end != file.size)
+        return mxdi_fail(err, MXD_E_PARSE, "engine file: %zu bytes behind the data", file.size - end);
     return field[5] % MXDI_ENGINE_ALIGN ? mxdi_fail(err, MXD_E_PARSE, "engine file: data not aligned") : MXD_OK;
 }
 

@@ -64,6 +64,7 @@ def refused(folder, what, data):
         assert result.returncode == 1, f"{what}: {who} ended with {result.returncode}: {result.stderr}"
         line = result.stderr.rstrip("\n")
         assert line and "\n" not in line and not result.stdout, f"{what}: {who} said {result.stdout!r} {result.stderr!r}"
+    return line
 
 
 def flipped(data, at):
@@ -92,21 +93,34 @@ def damage(folder, data):
 
 def damage_behind_the_checksum(folder, data):
     """Broken files whose checksum is right."""
-    metadata, _, graph, graph_bytes, blob, blob_bytes = struct.unpack_from("<6Q", data, 24)
+    metadata, meta_bytes, graph, graph_bytes, blob, blob_bytes = struct.unpack_from("<6Q", data, 24)
     assert sealed(data) == data
     name = struct.unpack_from("<I", data, graph)[0]
+    values = graph + 4 + name + 4
+    first = values + 4 + 4 + struct.unpack_from("<I", data, values + 4)[0]  # dtype of the first value
+    constant = first + 5 + 8 * max(0, struct.unpack_from("<i", data, first + 1)[0])
+    assert data[constant] in (0, 1) and data[constant - 1] in (0, 255)
     both = {"version": 8, "bytes of the header": 12, "bytes of the file": 16, "offset of the data": 56, "metadata": metadata, "bytes of a string": graph + 3,
-            "count of values": graph + 4 + name + 4 + 3}
+            "count of values": values + 3, "zeros of the header": 100, "gap": graph + graph_bytes, "padding of the data": len(data) - 1}
     for what, at in both.items():
         refused(folder, f"sealed: {what} at {at}", sealed(flipped(data, at)))
     moved = bytearray(data)
     struct.pack_into("<QQ", moved, 56, blob - 1, blob_bytes + 1)  # from the last byte of the gap
     refused(folder, "sealed: data not aligned", sealed(bytes(moved)))
     refused(folder, "sealed: truncated", sealed(data[:-64]))
-    for what, at in {"zeros of the header": 100, "gap": graph + graph_bytes}.items():  # the program need not look at these
-        file = folder / "damaged.mxd"
-        file.write_bytes(sealed(flipped(data, at)))
-        assert reader(file).returncode == 1, f"sealed: {what}"
+    two = bytearray(data)
+    two[constant] = 2
+    refused(folder, "sealed: constant is 2", sealed(bytes(two)))
+    swapped = bytearray(data)
+    swapped[24:40], swapped[40:56] = data[40:56], data[24:40]
+    refused(folder, "sealed: graph before the metadata", sealed(bytes(swapped)))
+    longer = bytearray(data) + bytes(64)
+    struct.pack_into("<Q", longer, 16, len(longer))
+    refused(folder, "sealed: bytes behind the data", sealed(bytes(longer)))
+    text = data[metadata:metadata + meta_bytes]
+    twice = data[:metadata] + text.replace(b'"exact"', b'"timed"', 1) + data[metadata + meta_bytes:]
+    refused(folder, "sealed: a key twice", sealed(twice))
+    assert "128" in refused(folder, "bytes of the header", flipped(data, 12)) and "cut short" in refused(folder, "cut", data[:-64])
 
 
 def main():

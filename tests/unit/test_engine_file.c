@@ -351,6 +351,43 @@ static void changed_content_is_read_or_refused(void **state)
     mxdi_bytes_free(&b);
 }
 
+/* What docs/engine-format.md says is zero is zero, and sections stand where they belong; each
+ * refusal says what is wrong. */
+static void bytes_that_carry_nothing(void **state)
+{
+    (void)state;
+    mxdi_bytes b = sample();
+    uint64_t   field[6];
+    mxd_error  err;
+    memcpy(field, b.data + 24, sizeof(field));
+    const struct {
+        size_t      at;
+        const char *word;
+    } cases[] = {
+        { 12, "a header of 128 bytes expected, got 129" },
+        { 72, "not zero" },
+        { 111, "not zero" },
+        { field[0] + field[1], "gap before the graph" },
+        { field[4] - 1, "gap before the data" },
+        { b.size - 1, "graph section is broken" }, /* the padding of the last constant */
+        { 24, "metadata section" },
+        { 40, "graph section" },
+    };
+    assert_true(field[0] + field[1] < field[2] && field[2] + field[3] < field[4]);
+    for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        b.data[cases[k].at] ^= 1;
+        put_right(b.data, b.size);
+        assert_int_equal(parse(b.data, b.size, &err), MXD_E_PARSE);
+        ASSERT_SAYS(err, cases[k].word);
+        b.data[cases[k].at] ^= 1;
+    }
+    put_right(b.data, b.size);
+    assert_int_equal(parse(b.data, b.size, &err), MXD_OK);
+    assert_int_equal(parse(b.data, b.size - 64, &err), MXD_E_PARSE);
+    ASSERT_SAYS(err, "cut short");
+    mxdi_bytes_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +397,7 @@ int main(void)
         cmocka_unit_test(every_cut_is_refused),
         cmocka_unit_test(every_changed_byte_is_noticed),
         cmocka_unit_test(changed_content_is_read_or_refused),
+        cmocka_unit_test(bytes_that_carry_nothing),
     };
     return cmocka_run_group_tests_name("engine_file", tests, NULL, NULL);
 }
