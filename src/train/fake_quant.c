@@ -16,11 +16,16 @@ float mxdi_fake_minmax_step(const float *w, int64_t n, float q_max)
     return m / q_max > 1.2e-38f ? m / q_max : 1.0f;
 }
 
-MXDI_CLONES void mxdi_fake_weights(float *q, const float *w, int64_t n, float step, float q_max)
+MXDI_CLONES static void round_weights(float *q, const float *w, int64_t n, float step, float q_max)
 {
     const mxdi_fake_range r = { -q_max, q_max };
     for (int64_t k = 0; k < n; k++)
         q[k] = mxdi_fake_quantize(w[k] / step, r);
+}
+
+void mxdi_fake_weights(float *q, const float *w, int64_t n, float step, float q_max)
+{
+    round_weights(q, w, n, step, q_max);
 }
 
 /* One of LANES sums; a vector holds them all. */
@@ -31,7 +36,7 @@ static inline void weight_grad(float *dw, double *sum, float g, float w, float s
     *dw = u >= r.lo && u <= r.hi ? g : 0.0f;
 }
 
-MXDI_CLONES double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max)
+MXDI_CLONES static double weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max)
 {
     const mxdi_fake_range r = { -q_max, q_max };
     double sum[LANES] = { 0.0 };
@@ -44,6 +49,11 @@ MXDI_CLONES double mxdi_fake_weights_grad(float *dw, const float *g, const float
     for (int i = 1; i < LANES; i++)
         sum[0] += sum[i];
     return sum[0];
+}
+
+double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max)
+{
+    return weights_grad(dw, g, w, n, step, q_max);
 }
 
 float mxdi_fake_dorefa(float *q, const float *w, int64_t n, float q_max)

@@ -56,22 +56,18 @@ static void set_weights(struct mxdi_train_conv *c, const mxdi_tape *t)
     }
 }
 
-static mxd_status conv_prepare(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
+static mxd_status create_kernels(mxdi_tape *t, mxdi_train_op *op, const float *w, const float *bias, mxd_error *err)
 {
     struct mxdi_train_conv *const c = op->state;
     const mxdi_train_value *const x = &t->value[c->x], *const y = &t->value[op->out];
-    const float *const bias = !c->bias ? NULL : c->step ? c->bias_q : c->bias->w;
     const float low = c->relu ? 0.0f : -INFINITY;
-    set_weights(c, t);
-    mxdi_train_conv_release(c);
     if (c->depthwise) {
-        const mxdi_dwconv_f32_desc d = { .x = x->layout, .y = y->layout, .window = c->window, .w = c->step ? c->q : c->real, .bias = bias, .y_min = low,
-                                         .y_max = INFINITY };
+        const mxdi_dwconv_f32_desc d = { .x = x->layout, .y = y->layout, .window = c->window, .w = w, .bias = bias, .y_min = low, .y_max = INFINITY };
         MXD_TRY(mxdi_dwconv_f32_create(&c->dw, &d, t->options.isa, t->arena.alloc, err));
     } else {
-        const mxdi_conv_f32_desc d = { .x = x->layout, .y = y->layout, .window = c->window, .groups = c->groups, .w = c->step ? c->q : c->real,
-                                       .bias = bias, .y_min = low, .y_max = INFINITY,
-                                       .algorithm = c->step ? MXDI_CONV_F32_DIRECT : MXDI_CONV_F32_AUTO }; /* Winograd rounds: sums of integers stay exact only directly */
+        const mxdi_conv_f32_desc d = { .x = x->layout, .y = y->layout, .window = c->window, .groups = c->groups, .w = w, .bias = bias, .y_min = low,
+                                       .y_max = INFINITY, /* Winograd rounds: sums of integers stay exact only directly */
+                                       .algorithm = c->step ? MXDI_CONV_F32_DIRECT : MXDI_CONV_F32_AUTO };
         MXD_TRY(mxdi_conv_f32_create(&c->fwd, &d, t->options.isa, t->arena.alloc, err));
     }
     if (!x->wants_grad)
@@ -80,21 +76,30 @@ static mxd_status conv_prepare(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
     return mxdi_conv_dgrad_f32_create(&c->dgrad, &d, t->options.isa, t->arena.alloc, err);
 }
 
-void mxdi_train_conv_release(struct mxdi_train_conv *c)
+static mxd_status conv_prepare(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
 {
-    mxdi_conv_f32_destroy(c->fwd);
-    mxdi_dwconv_f32_destroy(c->dw);
-    mxdi_conv_dgrad_f32_destroy(c->dgrad);
-    c->fwd = NULL;
-    c->dw = NULL;
-    c->dgrad = NULL;
+    struct mxdi_train_conv *const c = op->state;
+    const float *const bias = !c->bias ? NULL : c->step ? c->bias_q : c->bias->w;
+    set_weights(c, t);
+    const float *const w = c->step ? c->q : c->real;
+    if (!c->dw && !c->fwd)
+        return create_kernels(t, op, w, bias, err);
+    if (c->dw)
+        mxdi_dwconv_f32_set_weights(c->dw, w, bias);
+    else
+        mxdi_conv_f32_set_weights(c->fwd, w, bias);
+    if (c->dgrad)
+        mxdi_conv_dgrad_f32_set_weights(c->dgrad, c->real);
+    return MXD_OK;
 }
 
 static void conv_destroy(mxdi_tape *t, mxdi_train_op *op)
 {
     struct mxdi_train_conv *const c = op->state;
     (void)t;
-    mxdi_train_conv_release(c);
+    mxdi_conv_f32_destroy(c->fwd);
+    mxdi_dwconv_f32_destroy(c->dw);
+    mxdi_conv_dgrad_f32_destroy(c->dgrad);
     mxdi_conv_wgrad_f32_destroy(c->wgrad);
 }
 

@@ -28,12 +28,11 @@ struct mxdi_train_conv {
     float        *grad;        /* (c_out, per_channel); the parameter's own dw unless transposed */
     float        *bias_q;      /* (c_out) in steps */
     mxdi_conv_wgrad_f32 *wgrad;
-    mxdi_conv_f32       *fwd;  /* of this step, as dw and dgrad */
+    mxdi_conv_f32       *fwd;  /* made in the first step; with this step's weights, as dw and dgrad */
     mxdi_dwconv_f32     *dw;
     mxdi_conv_dgrad_f32 *dgrad;
 };
 
 extern const mxdi_train_kind mxdi_train_conv_kind;
-void       mxdi_train_conv_release(struct mxdi_train_conv *c);
 mxd_status mxdi_train_conv_export(const mxdi_tape *t, const mxdi_train_op *op, mxdi_graph *g, mxd_error *err);
 #endif
