@@ -71,7 +71,7 @@ static mxd_status check(const mxdi_tape *t, const mxd_node *node, const mxd_valu
 static mxd_status give_room(struct mxdi_train_conv *c, mxdi_tape *t, mxd_error *err)
 {
     const size_t n = (size_t)(c->per_channel * c->c_out);
-    const mxdi_conv_wgrad_f32_desc d = { t->value[c->x].layout, t->value[c->y].layout, c->window, c->groups };
+    const mxdi_conv_wgrad_f32_desc d = { t->value[c->x].layout, t->value[c->y].layout, c->window, c->groups, 0 };
     c->real = mxdi_arena_alloc(&t->arena, n, sizeof(float), 64);
     c->q = c->wq ? mxdi_arena_alloc(&t->arena, n, sizeof(float), 64) : c->real;
     c->master = c->transposed ? mxdi_arena_alloc(&t->arena, n, sizeof(float), 64) : c->weight->w;

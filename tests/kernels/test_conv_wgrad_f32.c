@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * conv_wgrad_f32: random shapes in both layouts against sums in binary64, within the bound of the
- * header; exactly where all terms are small integers. Tasks run in random ranges and order, which
- * may not change a bit. */
+ * header, Winograd's within its own of docs/numerics.md; exactly where all terms are small
+ * integers. Tasks run in random ranges and order, which may not change a bit. */
 #include "blocked_test.h"
 #include "kernels/conv_wgrad_f32/conv_wgrad_f32.h"
+#include "kernels/winograd_f32/winograd_f32.h"
 
 static const uint32_t isas[] = { 0, MXDI_ISA_AVX2, MXDI_ISA_AVX2 | MXDI_ISA_AVX512 };
 enum { ISAS = sizeof(isas) / sizeof(isas[0]) };
@@ -96,8 +97,9 @@ static struct problem random_problem(mxdi_rng *rng)
     d->y = blocked_layout((int32_t)random_between(rng, 1, 7), (int32_t)random_between(rng, 1, 7),
                           c_out * d->groups, block, random_between(rng, 0, 2) * 6,
                           random_between(rng, 0, 1) * 16);
-    p.blocks = random_between(rng, 1, 3);
-    p.whole  = mxdi_rng_below(rng, 2);
+    p.blocks     = random_between(rng, 1, 3);
+    p.whole      = mxdi_rng_below(rng, 2);
+    d->algorithm = MXDI_CONV_F32_DIRECT;
     problem_init(&p, rng);
     return p;
 }
@@ -146,7 +148,8 @@ static float *run_on(const struct problem *p, uint32_t isa, mxdi_rng *rng)
 static void check_variants(const struct problem *p, mxdi_rng *rng)
 {
     for (size_t v = 0; v < ISAS; v++) {
-        if (isas[v] & ~mxdi_cpu_isa())
+        if ((isas[v] & ~mxdi_cpu_isa()) ||
+            (!isas[v] && p->desc.algorithm == MXDI_CONV_F32_WINOGRAD))
             continue;
         float *dw = run_on(p, isas[v], rng), *again = run_on(p, isas[v], rng);
         for (size_t i = 0; i < p->n_w; i++) {
@@ -193,7 +196,7 @@ static void large_ones_are_cut(void **state)
         p.desc           = (mxdi_conv_wgrad_f32_desc){
                       blocked_layout(cases[i].h, cases[i].w, cases[i].c_in, cases[i].block, 3, 16),
                       blocked_layout(cases[i].h_out, cases[i].w_out, cases[i].c_out, cases[i].block, 2, 0),
-                      cases[i].window, cases[i].groups
+                      cases[i].window, cases[i].groups, MXDI_CONV_F32_DIRECT
         };
         p.blocks = cases[i].blocks;
         p.whole  = i % 2;
@@ -203,14 +206,153 @@ static void large_ones_are_cut(void **state)
     }
 }
 
+/* Element (y, x) of channel c of an image, its place given by `at`; 0 outside. */
+static double element(const float *p, const mxdi_blocked *l, int64_t at, int32_t y, int32_t x,
+                      int32_t c)
+{
+    if (y < 0 || y >= l->h || x < 0 || x >= l->w)
+        return 0;
+    return fabs((double)p[at + y * mxdi_blocked_row(l) + x * mxdi_blocked_pixel(l) + c]);
+}
+
+/* The n x n elements of one tile, absolute, transformed by |t| (6, n): u (6, 6). */
+static void transform_abs(double u[6][6], const double t[6][6], double e[6][6], int n)
+{
+    double half[6][6] = { { 0 } };
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < n; j++)
+            for (int k = 0; k < n; k++)
+                half[i][j] += t[i][k] * e[k][j];
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++) {
+            u[i][j] = 0;
+            for (int k = 0; k < n; k++)
+                u[i][j] += half[i][k] * t[j][k];
+        }
+}
+
+/* Adds |A| |dy| |A^T| . |B^T| |x| |B| of one tile of one pair of channels. */
+static void add_tile(double sum[6][6], const struct problem *p, int64_t tile, int32_t ci,
+                     int32_t co)
+{
+    static const double a[6][6] = { { 1 },          { 1, 1, 1, 1 }, { 1, 1, 1, 1 },
+                                    { 1, 2, 4, 8 }, { 1, 2, 4, 8 }, { 0, 0, 0, 1 } };
+    static const double b[6][6] = { { 4, 0, 5, 0, 1, 0 }, { 0, 4, 4, 1, 1, 0 },
+                                    { 0, 4, 4, 1, 1, 0 }, { 0, 2, 1, 2, 1, 0 },
+                                    { 0, 2, 1, 2, 1, 0 }, { 0, 4, 0, 5, 0, 1 } };
+    const mxdi_blocked *lx = &p->desc.x, *ly = &p->desc.y;
+    const int64_t       wide = (ly->w + 3) / 4, high = (ly->h + 3) / 4, image = tile / wide / high;
+    const int32_t       y = (int32_t)(tile / wide % high) * 4, x = (int32_t)(tile % wide) * 4;
+    const int64_t       block = image / lx->block, lane = image % lx->block;
+    double              e[6][6] = { { 0 } }, dy[6][6], in[6][6];
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            e[i][j] =
+                element(p->dy, ly, block * ly->block_stride + lane * ly->pitch, y + i, x + j, co);
+    transform_abs(dy, a, e, 4);
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++)
+            e[i][j] = element(p->x, lx, block * lx->block_stride + lane * lx->pitch,
+                              y + i - p->desc.window.ph, x + j - p->desc.window.pw, ci);
+    transform_abs(in, b, e, 6);
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++)
+            sum[i][j] += dy[i][j] * in[i][j];
+}
+
+/* The bound of docs/numerics.md for every pair of channels. */
+static void bound_winograd(struct problem *p)
+{
+    const int64_t tiles =
+        p->blocks * p->desc.x.block * ((p->desc.y.h + 3) / 4) * ((p->desc.y.w + 3) / 4);
+    for (int32_t co = 0; co < p->desc.y.channels; co++)
+        for (int32_t ci = 0; ci < p->desc.x.channels; ci++) {
+            double sum[6][6] = { { 0 } },
+                   *bound    = p->bound + ((int64_t)co * p->desc.x.channels + ci) * 9;
+            for (int64_t t = 0; t < tiles; t++)
+                add_tile(sum, p, t, ci, co);
+            for (int k = 0; k < 9; k++) {
+                double e = 0;
+                for (int i = 0; i < 36; i++)
+                    e += fabs(mxdi_winograd_f32_g[i / 6][k / 3]) * sum[i / 6][i % 6] *
+                         fabs(mxdi_winograd_f32_g[i % 6][k % 3]);
+                bound[k] = rounding_bound((double)tiles + 16, e);
+            }
+        }
+}
+
+static void winograd_is_within_bound(void **state)
+{
+    (void)state;
+    mxdi_rng rng = mxdi_rng_seed(3);
+    for (int i = 0; i < 60; i++) {
+        struct problem p     = { 0 };
+        const int32_t  block = mxdi_rng_below(&rng, 3) ? 8 : 1;
+        const int32_t  c_in  = i % 10 == 0 ? 170 : i % 10 == 5 ? 4 : 30;
+        const int32_t  c_out = i % 10 == 0 ? 3 : i % 10 == 5 ? 300 : 40;
+        p.desc               = (mxdi_conv_wgrad_f32_desc){
+                          blocked_layout((int32_t)random_between(&rng, 1, 9), (int32_t)random_between(&rng, 1, 9),
+                                         (int32_t)random_between(&rng, 1, c_in), block,
+                                         random_between(&rng, 0, 1) * 5, 16),
+                          blocked_layout((int32_t)random_between(&rng, 1, 9), (int32_t)random_between(&rng, 1, 9),
+                                         (int32_t)random_between(&rng, 1, c_out), block,
+                                         random_between(&rng, 0, 1) * 6, 0),
+                          { 3, 3, 1, 1, 1, 1, (int32_t)random_between(&rng, 0, 3),
+                            (int32_t)random_between(&rng, 0, 3) },
+                          1,
+                          MXDI_CONV_F32_WINOGRAD,
+        };
+        p.blocks = random_between(&rng, 1, 3);
+        if (i == 0) { /* several pieces of several cells */
+            p.desc.x = p.desc.y = blocked_layout(14, 15, 20, 8, 3, 0);
+            p.blocks            = 5;
+        }
+        problem_init(&p, &rng);
+        bound_winograd(&p);
+        check_variants(&p, &rng);
+        problem_free(&p);
+    }
+}
+
+/* By name, on the best instruction set. */
+static bool takes_winograd(int32_t size, int32_t c_in, int32_t c_out, int32_t kernel,
+                           int32_t algorithm)
+{
+    const mxdi_blocked x             = blocked_layout(size, size, c_in, 8, 0, 0),
+                       y             = blocked_layout(size, size, c_out, 8, 0, 0);
+    const mxdi_conv_wgrad_f32_desc d = {
+        x, y, { kernel, kernel, 1, 1, 1, 1, kernel / 2, kernel / 2 }, 1, algorithm
+    };
+    mxdi_conv_wgrad_f32 *op = NULL;
+    assert_int_equal(mxdi_conv_wgrad_f32_create(&op, &d, mxdi_cpu_isa(), NULL, NULL), MXD_OK);
+    const bool is = strstr(mxdi_conv_wgrad_f32_name(op), "winograd") != NULL;
+    mxdi_conv_wgrad_f32_destroy(op);
+    return is;
+}
+
+static void winograd_is_taken_where_it_pays(void **state)
+{
+    (void)state;
+    if (mxdi_cpu_isa() & MXDI_ISA_AVX2) {
+        assert_true(takes_winograd(8, 64, 64, 3, MXDI_CONV_F32_AUTO));
+        assert_true(takes_winograd(4, 512, 512, 3, MXDI_CONV_F32_AUTO));
+        assert_true(takes_winograd(1, 2, 2, 3, MXDI_CONV_F32_WINOGRAD));
+    }
+    assert_false(takes_winograd(8, 64, 64, 3, MXDI_CONV_F32_DIRECT));
+    assert_false(takes_winograd(8, 64, 64, 5, MXDI_CONV_F32_AUTO));
+    assert_false(takes_winograd(8, 3, 64, 3, MXDI_CONV_F32_AUTO));
+    assert_false(takes_winograd(1, 64, 64, 3, MXDI_CONV_F32_AUTO));
+}
+
 static void bad_descriptions_are_refused(void **state)
 {
     (void)state;
     const mxdi_conv_wgrad_f32_desc good = { blocked_layout(3, 3, 6, 8, 0, 0),
                                             blocked_layout(3, 3, 4, 8, 0, 0),
                                             { 3, 3, 1, 1, 1, 1, 1, 1 },
-                                            2 };
-    for (int i = 0; i < 5; i++) {
+                                            2,
+                                            0 };
+    for (int i = 0; i < 6; i++) {
         mxdi_conv_wgrad_f32_desc d    = good;
         mxdi_conv_wgrad_f32     *op   = NULL;
         mxd_error                err  = MXD_ERROR_INIT;
@@ -227,6 +369,10 @@ static void bad_descriptions_are_refused(void **state)
             break;
         case 3:
             d.window.sw = 0;
+            break;
+        case 4:
+            d.algorithm = MXDI_CONV_F32_WINOGRAD; /* two groups */
+            want        = MXD_E_UNSUPPORTED;
             break;
         default:
             d.window.kh = d.window.kw = INT32_MAX;
@@ -245,6 +391,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(variants_match_the_definition),
         cmocka_unit_test(large_ones_are_cut),
+        cmocka_unit_test(winograd_is_within_bound),
+        cmocka_unit_test(winograd_is_taken_where_it_pays),
         cmocka_unit_test(bad_descriptions_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

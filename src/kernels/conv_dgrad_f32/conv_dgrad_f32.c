@@ -28,7 +28,7 @@ static mxdi_conv_dgrad_f32_axis axis_of(const mxdi_window1d *w, int32_t first)
 {
     const int32_t            g = gcd(w->stride, w->dilation);
     mxdi_conv_dgrad_f32_axis a = { .first    = first,
-                                   .size     = (w->in - first + w->stride - 1) / w->stride,
+                                   .size     = (w->in - 1 - first) / w->stride + 1,
                                    .step     = w->stride / g,
                                    .dilation = w->dilation / g };
     for (int32_t k = 0; k < w->kernel && k < a.step && a.taps == 0; k++) {
@@ -36,7 +36,7 @@ static mxdi_conv_dgrad_f32_axis axis_of(const mxdi_window1d *w, int32_t first)
         if (at % w->stride)
             continue;
         a.k0   = k;
-        a.taps = (w->kernel - k + a.step - 1) / a.step;
+        a.taps = (w->kernel - 1 - k) / a.step + 1;
         a.pad  = (int32_t)((a.taps - 1) * (int64_t)a.dilation - at / w->stride);
     }
     return a;

@@ -4,6 +4,7 @@
  */
 #include "kernels/conv_wgrad_f32/conv_wgrad_f32.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -33,14 +34,27 @@ static const struct mxdi_conv_wgrad_f32_variant *select_variant(uint32_t isa)
     return best;
 }
 
-/* Groups, strips, panels, and the words of their sums. */
-static mxd_status init(mxdi_conv_wgrad_f32 *op, mxd_error *err)
+static mxd_status refuse_winograd(const mxdi_conv_wgrad_f32 *op, mxd_error *err)
+{
+    const mxdi_window2d *w = &op->desc.window;
+    return mxdi_fail(
+        err, MXD_E_UNSUPPORTED,
+        "conv_wgrad_f32: winograd: expected AVX2, one group, 3x3, stride 1, dilation 1, "
+        "got %s, %d groups, %dx%d, stride %dx%d, dilation %dx%d",
+        op->name, (int)op->desc.groups, (int)w->kh, (int)w->kw, (int)w->sh, (int)w->sw, (int)w->dh,
+        (int)w->dw);
+}
+
+/* Groups, strips, panels, and the words of their sums; how they are computed. */
+static mxd_status init(mxdi_conv_wgrad_f32 *op, uint32_t isa, mxd_error *err)
 {
     const mxdi_conv_wgrad_f32_desc *d     = &op->desc;
     const int32_t                   c_in  = d->x.channels / d->groups;
     const int32_t                   c_out = d->y.channels / d->groups;
     size_t                          words;
     op->taps = (int64_t)d->window.kh * d->window.kw;
+    (void)snprintf(op->name, sizeof(op->name), "%s",
+                   op->variant ? op->variant->name : "conv_wgrad_f32_ref");
     if (!mxdi_mul_size(&words, (size_t)op->taps, (size_t)c_in) ||
         !mxdi_mul_size(&words, words, (size_t)d->y.channels) || words > SIZE_MAX / 1024 ||
         op->taps > INT32_MAX)
@@ -48,7 +62,7 @@ static mxd_status init(mxdi_conv_wgrad_f32 *op, mxd_error *err)
                          (int)d->y.channels, (int)c_in, (int)d->window.kh, (int)d->window.kw);
     op->piece_words = (int64_t)words;
     if (!op->variant)
-        return MXD_OK;
+        return d->algorithm == MXDI_CONV_F32_WINOGRAD ? refuse_winograd(op, err) : MXD_OK;
     op->depthwise = d->groups > 1 && c_in == 1 && c_out == 1;
     op->groups    = op->depthwise ? 1 : d->groups;
     op->c_in      = c_in;
@@ -62,6 +76,16 @@ static mxd_status init(mxdi_conv_wgrad_f32 *op, mxd_error *err)
     op->group_lanes =
         (int64_t)(op->panels - 1) * op->full + mxdi_conv_wgrad_f32_lanes(op, op->panels - 1);
     op->piece_words = op->groups * op->group_lanes * op->c_in * op->taps;
+    const bool fits = mxdi_conv_wgrad_f32_winograd_fits(op, isa);
+    if (d->algorithm == MXDI_CONV_F32_WINOGRAD && !fits)
+        return refuse_winograd(op, err);
+    if (fits && d->algorithm != MXDI_CONV_F32_DIRECT &&
+        (d->algorithm == MXDI_CONV_F32_WINOGRAD || mxdi_conv_wgrad_f32_winograd_pays(op))) {
+        (void)snprintf(op->name, sizeof(op->name), "conv_wgrad_f32_winograd%s",
+                       strrchr(op->variant->name, '_'));
+        mxdi_conv_wgrad_f32_winograd_init(op, isa);
+        return MXD_OK;
+    }
     return mxdi_conv_wgrad_f32_plan_init(op, err);
 }
 
@@ -81,7 +105,7 @@ mxd_status mxdi_conv_wgrad_f32_create(mxdi_conv_wgrad_f32           **out,
     op->alloc           = alloc;
     op->desc            = *desc;
     op->variant         = select_variant(isa);
-    const mxd_status st = init(op, err);
+    const mxd_status st = init(op, isa, err);
     if (st != MXD_OK) {
         mxdi_conv_wgrad_f32_destroy(op);
         return st;
@@ -98,7 +122,7 @@ void mxdi_conv_wgrad_f32_destroy(mxdi_conv_wgrad_f32 *op)
 
 const char *mxdi_conv_wgrad_f32_name(const mxdi_conv_wgrad_f32 *op)
 {
-    return op->variant ? op->variant->name : "conv_wgrad_f32_ref";
+    return op->name;
 }
 
 size_t mxdi_conv_wgrad_f32_scratch(const mxdi_conv_wgrad_f32 *op)

@@ -14,19 +14,22 @@
  * adds the pieces in ascending order and writes dw. All of the first come before any of the second.
  * How the batch is cut depends on shapes and blocks only, so neither threads nor the split into
  * tasks change a bit. Each dw is off the exact sum by at most g(n) sum |dy*x| of docs/numerics.md,
- * n its number of terms; summed in short chains, the usual error is far smaller. `ref` sums in
- * binary64. Immutable operator; runs on disjoint task ranges may go in parallel.
+ * n its number of terms; summed in short chains, the usual error is far smaller. Winograd's
+ * algorithm, under the conditions and some three times as fast as in conv_f32, has a bound of its
+ * own there. `ref` sums in binary64. Immutable operator; runs on disjoint task ranges may go in
+ * parallel.
  */
 #ifndef MXDI_KERNELS_CONV_WGRAD_F32_H
 #define MXDI_KERNELS_CONV_WGRAD_F32_H
 
 #include "base/alloc.h"
-#include "kernels/layout.h"
+#include "kernels/conv_f32/conv_f32.h"
 
 typedef struct mxdi_conv_wgrad_f32_desc {
     mxdi_blocked  x, y; /* of the forward convolution; y is dy's layout */
     mxdi_window2d window;
     int32_t       groups;
+    int32_t       algorithm; /* mxdi_conv_f32_algorithm; 0: chosen by shape */
 } mxdi_conv_wgrad_f32_desc;
 
 typedef struct mxdi_conv_wgrad_f32 mxdi_conv_wgrad_f32;

@@ -71,7 +71,7 @@ MXD_INLINE void tile(const mxdi_conv_wgrad_f32_args *p, const int rows, const in
             for (int s = 1; s < sets; s++)
                 acc[0][i][v] = vf32_add(acc[0][i][v], acc[s][i][v]);
             float *const c = p->c + i * p->c_row + v * VF32_LANES;
-            vf32_store(c, vf32_add(vf32_load(c), acc[0][i][v]));
+            vf32_store(c, p->fresh ? acc[0][i][v] : vf32_add(vf32_load(c), acc[0][i][v]));
         }
     }
 }

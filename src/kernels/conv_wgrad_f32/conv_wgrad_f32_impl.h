@@ -8,7 +8,8 @@
  * packed strip and panels stay in L2. A piece is a range of cells; each has sums of its own in the
  * workspace: [piece][group][panel][row][tap][lane], which `finish` adds up and transposes.
  *
- * Depthwise there is one row: the panel's own channels, lane by lane.
+ * Depthwise there is one row: the panel's own channels, lane by lane. Winograd's algorithm has its
+ * own cells; their sums are the same.
  */
 #ifndef MXDI_KERNELS_CONV_WGRAD_F32_IMPL_H
 #define MXDI_KERNELS_CONV_WGRAD_F32_IMPL_H
@@ -18,6 +19,7 @@
 #include "base/cpu.h"
 #include "kernels/conv_wgrad_f32/conv_wgrad_f32.h"
 #include "kernels/window.h"
+#include "kernels/winograd_f32/winograd_f32.h"
 
 enum {
     MXDI_CONV_WGRAD_F32_MAX_ROWS = 14,
@@ -31,6 +33,7 @@ typedef struct mxdi_conv_wgrad_f32_args {
     mxdi_walk    walk; /* three dimensions, those not needed of one step */
     float       *c;
     int64_t      c_row;
+    bool         fresh; /* c = in place of c += */
 } mxdi_conv_wgrad_f32_args;
 
 typedef void (*mxdi_conv_wgrad_f32_fn)(const mxdi_conv_wgrad_f32_args *args);
@@ -55,6 +58,14 @@ struct mxdi_conv_wgrad_f32_variant {
                    int32_t lanes, int32_t used, int64_t n);
 };
 
+/* What conv_wgrad_f32_winograd.c keeps; steps in floats. */
+typedef struct mxdi_conv_wgrad_f32_winograd {
+    const struct mxdi_winograd_f32 *fn; /* NULL: sums of products as they are */
+    int32_t                         tiles_h, tiles_w;
+    int32_t                         strips; /* transformed together at most */
+    int64_t                         x_row, x_plane, y_plane;
+} mxdi_conv_wgrad_f32_winograd;
+
 struct mxdi_conv_wgrad_f32 {
     const mxd_allocator                      *alloc;
     mxdi_conv_wgrad_f32_desc                  desc;
@@ -70,16 +81,18 @@ struct mxdi_conv_wgrad_f32 {
     int64_t                                   piece_words; /* sums of one piece, in floats */
     int64_t                                   depth; /* outputs of a cell, where it can be chosen */
     size_t                                    y_bytes, scratch_bytes;
+    mxdi_conv_wgrad_f32_winograd              winograd;
+    char                                      name[40];
 };
 
 /* How one run is cut; of shapes and the number of blocks only. */
 typedef struct mxdi_conv_wgrad_f32_plan {
-    int64_t blocks;
+    int64_t blocks;                /* with Winograd: tiles */
     int64_t b, y, x;               /* cells along blocks, rows, columns */
     int64_t pieces, units, shares; /* tasks: pieces x units of panels x shares of the strips */
 } mxdi_conv_wgrad_f32_plan;
 
-/* Outputs of a cell. */
+/* Outputs of a cell; with Winograd all of tiles [b0, b1). */
 typedef struct mxdi_conv_wgrad_f32_cell {
     int64_t b0, b1;
     int32_t y0, y1, x0, x1;
@@ -92,8 +105,42 @@ mxdi_conv_wgrad_f32_plan mxdi_conv_wgrad_f32_plan_make(const mxdi_conv_wgrad_f32
 mxdi_conv_wgrad_f32_cell mxdi_conv_wgrad_f32_cell_at(const mxdi_conv_wgrad_f32      *op,
                                                      const mxdi_conv_wgrad_f32_plan *plan,
                                                      int64_t                         i);
-/* Lanes of panel p of a group. */
+/* Lanes of panel p of a group; the first row of strip s. */
 int32_t mxdi_conv_wgrad_f32_lanes(const mxdi_conv_wgrad_f32 *op, int32_t p);
+int32_t mxdi_conv_wgrad_f32_strip(const mxdi_conv_wgrad_f32 *op, int32_t s);
+
+/* One task: panels [p0, p1) and strips [s0, s1) of a group over cells [c0, c1). */
+typedef struct mxdi_conv_wgrad_f32_task {
+    int64_t piece;
+    int32_t group, p0, p1, s0, s1;
+    int64_t c0, c1;
+} mxdi_conv_wgrad_f32_task;
+
+mxdi_conv_wgrad_f32_task mxdi_conv_wgrad_f32_task_at(const mxdi_conv_wgrad_f32      *op,
+                                                     const mxdi_conv_wgrad_f32_plan *plan,
+                                                     int64_t                         i);
+
+/* Where things are. */
+typedef struct mxdi_conv_wgrad_f32_places {
+    const float *x, *dy;
+    float       *sums; /* of the piece */
+    float       *strip, *panels;
+} mxdi_conv_wgrad_f32_places;
+
+/* The sums of row `row` of panel p of a group in those of a piece. */
+float *mxdi_conv_wgrad_f32_sums(const mxdi_conv_wgrad_f32 *op, float *sums, int32_t group,
+                                int32_t p, int32_t row);
+
+/* conv_wgrad_f32_winograd.c: whether it can be; whether it should be; its part of op, depth and
+ * sizes of scratch; tiles of some blocks; what a cell adds to the sums of a task. */
+bool    mxdi_conv_wgrad_f32_winograd_fits(const mxdi_conv_wgrad_f32 *op, uint32_t isa);
+bool    mxdi_conv_wgrad_f32_winograd_pays(const mxdi_conv_wgrad_f32 *op);
+void    mxdi_conv_wgrad_f32_winograd_init(mxdi_conv_wgrad_f32 *op, uint32_t isa);
+int64_t mxdi_conv_wgrad_f32_winograd_tiles(const mxdi_conv_wgrad_f32 *op, int64_t blocks);
+void    mxdi_conv_wgrad_f32_winograd_cell(const mxdi_conv_wgrad_f32        *op,
+                                          const mxdi_conv_wgrad_f32_task   *t,
+                                          const mxdi_conv_wgrad_f32_places *at,
+                                          const mxdi_conv_wgrad_f32_cell   *cell);
 
 /* conv_wgrad_f32_run.c */
 void mxdi_conv_wgrad_f32_run_tasks(const mxdi_conv_wgrad_f32 *op, const float *x, const float *dy,

@@ -10,6 +10,7 @@
 
 enum {
     MAX_TASKS      = 32, /* two for each of 16 threads */
+    WINOGRAD_TASKS = 16, /* fewer, as what tasks have in common is transformed in each */
     TASK_FLOPS     = 1000000,
     CELL_BYTES     = 3 << 17, /* packed strip and panels of a cell: less than half of L2 */
     DEPTHWISE_CELL = 1 << 15, /* ... which are in L1 here: each is read once a tap */
@@ -31,6 +32,19 @@ int32_t mxdi_conv_wgrad_f32_lanes(const mxdi_conv_wgrad_f32 *op, int32_t p)
     return op->c_out - p * op->full <= op->variant->narrow ? op->variant->narrow : op->full;
 }
 
+int32_t mxdi_conv_wgrad_f32_strip(const mxdi_conv_wgrad_f32 *op, int32_t s)
+{
+    return (int32_t)((int64_t)s * op->c_in / op->strips);
+}
+
+float *mxdi_conv_wgrad_f32_sums(const mxdi_conv_wgrad_f32 *op, float *sums, int32_t group,
+                                int32_t p, int32_t row)
+{
+    const int64_t lanes = mxdi_conv_wgrad_f32_lanes(op, p);
+    return sums + ((int64_t)group * op->group_lanes + (int64_t)p * op->full) * op->c_in * op->taps +
+           row * op->taps * lanes;
+}
+
 /* Cells for `blocks` blocks: blocks, rows of a block or a part of one row. */
 static void cut(mxdi_conv_wgrad_f32_plan *plan, const mxdi_conv_wgrad_f32 *op, int64_t blocks)
 {
@@ -38,7 +52,10 @@ static void cut(mxdi_conv_wgrad_f32_plan *plan, const mxdi_conv_wgrad_f32 *op, i
     const int64_t       row = (int64_t)y->w * y->block, image = row * y->h;
     plan->blocks = plan->b = blocks;
     plan->y = plan->x = 1;
-    if (image <= op->depth) {
+    if (op->winograd.fn) {
+        plan->blocks = mxdi_conv_wgrad_f32_winograd_tiles(op, blocks);
+        plan->b      = div_up(plan->blocks, op->depth);
+    } else if (image <= op->depth) {
         plan->b = div_up(blocks, op->depth / image);
     } else if (row <= 2 * op->depth) {
         plan->y = div_up(y->h, clamp(op->depth / row, 1, y->h));
@@ -54,8 +71,9 @@ mxdi_conv_wgrad_f32_plan mxdi_conv_wgrad_f32_plan_make(const mxdi_conv_wgrad_f32
     const mxdi_blocked *y = &op->desc.y;
     const double        flops =
         2.0 * (double)blocks * y->h * y->w * y->block * op->c_in * (double)op->taps * y->channels;
+    const int64_t limit = op->winograd.fn ? WINOGRAD_TASKS : MAX_TASKS;
     const int64_t tasks =
-        flops >= (double)TASK_FLOPS * MAX_TASKS ? MAX_TASKS : 1 + (int64_t)flops / TASK_FLOPS;
+        flops >= (double)(TASK_FLOPS * limit) ? limit : 1 + (int64_t)flops / TASK_FLOPS;
     const int64_t fit = PIECES_BYTES / (int64_t)sizeof(float) / op->piece_words; /* may be 0 */
     mxdi_conv_wgrad_f32_plan plan = { 0 };
     cut(&plan, op, blocks);
@@ -77,6 +95,23 @@ mxdi_conv_wgrad_f32_cell mxdi_conv_wgrad_f32_cell_at(const mxdi_conv_wgrad_f32  
         (int32_t)(y * l->h / plan->y), (int32_t)((y + 1) * l->h / plan->y),
         (int32_t)(x * l->w / plan->x), (int32_t)((x + 1) * l->w / plan->x),
     };
+}
+
+mxdi_conv_wgrad_f32_task mxdi_conv_wgrad_f32_task_at(const mxdi_conv_wgrad_f32      *op,
+                                                     const mxdi_conv_wgrad_f32_plan *plan,
+                                                     int64_t                         i)
+{
+    const int64_t cells = plan->b * plan->y * plan->x, per_group = plan->units / op->groups;
+    const int64_t share = i % plan->shares, unit = i / plan->shares % plan->units;
+    const int64_t piece = i / plan->shares / plan->units, u = unit % per_group;
+    return (mxdi_conv_wgrad_f32_task){ piece,
+                                       (int32_t)(unit / per_group),
+                                       (int32_t)(u * op->panels / per_group),
+                                       (int32_t)((u + 1) * op->panels / per_group),
+                                       (int32_t)(share * op->strips / plan->shares),
+                                       (int32_t)((share + 1) * op->strips / plan->shares),
+                                       piece * cells / plan->pieces,
+                                       (piece + 1) * cells / plan->pieces };
 }
 
 /* Inputs under `outputs` outputs of an axis at most, in whole strides. */

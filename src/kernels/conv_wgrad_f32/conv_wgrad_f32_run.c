@@ -15,20 +15,6 @@ typedef struct inputs {
     int64_t pixel, phase, row, block; /* steps, in floats */
 } inputs;
 
-/* One task: panels [p0, p1) and strips [s0, s1) of a group over cells [c0, c1). */
-typedef struct task {
-    int64_t piece;
-    int32_t group, p0, p1, s0, s1;
-    int64_t c0, c1;
-} task;
-
-/* Where things are. */
-typedef struct places {
-    const float *x, *dy;
-    float       *sums; /* of the piece */
-    float       *strip, *panels;
-} places;
-
 static int64_t floor_mod(int64_t a, int64_t b)
 {
     return (a % b + b) % b;
@@ -183,23 +169,8 @@ static void run_taps(const mxdi_conv_wgrad_f32 *op, const mxdi_conv_wgrad_f32_ce
     }
 }
 
-/* Row of a strip's beginning. */
-static int32_t strip_row(const mxdi_conv_wgrad_f32 *op, int32_t s)
-{
-    return (int32_t)((int64_t)s * op->c_in / op->strips);
-}
-
-/* Sums of row `row` of panel p of a group. */
-static float *sums_of(const mxdi_conv_wgrad_f32 *op, float *sums, int32_t group, int32_t p,
-                      int32_t row)
-{
-    const int64_t lanes = mxdi_conv_wgrad_f32_lanes(op, p);
-    return sums + ((int64_t)group * op->group_lanes + (int64_t)p * op->full) * op->c_in * op->taps +
-           row * op->taps * lanes;
-}
-
-static void run_cell(const mxdi_conv_wgrad_f32 *op, const task *t, const places *at,
-                     const mxdi_conv_wgrad_f32_cell *cell)
+static void run_cell(const mxdi_conv_wgrad_f32 *op, const mxdi_conv_wgrad_f32_task *t,
+                     const mxdi_conv_wgrad_f32_places *at, const mxdi_conv_wgrad_f32_cell *cell)
 {
     const struct mxdi_conv_wgrad_f32_variant *v    = op->variant;
     const inputs                              in   = inputs_of(op, cell);
@@ -213,7 +184,8 @@ static void run_cell(const mxdi_conv_wgrad_f32 *op, const task *t, const places 
                           left < lanes ? left : lanes);
     }
     for (int32_t s = t->s0; s < t->s1; s++) {
-        const int32_t row = strip_row(op, s), rows = strip_row(op, s + 1) - row;
+        const int32_t row  = mxdi_conv_wgrad_f32_strip(op, s),
+                      rows = mxdi_conv_wgrad_f32_strip(op, s + 1) - row;
         if (op->depthwise) {
             const int32_t left = op->c_out - t->p0 * op->full;
             pack_strip(op, cell, &in, at->x, at->strip, (int64_t)t->p0 * op->full,
@@ -224,7 +196,7 @@ static void run_cell(const mxdi_conv_wgrad_f32 *op, const task *t, const places 
         for (int32_t p = t->p0; p < t->p1; p++) {
             const int32_t lanes = mxdi_conv_wgrad_f32_lanes(op, p);
             run_taps(op, cell, &in, at->strip, panel[p - t->p0], lanes,
-                     sums_of(op, at->sums, t->group, p, row),
+                     mxdi_conv_wgrad_f32_sums(op, at->sums, t->group, p, row),
                      op->depthwise        ? v->depthwise
                      : lanes == v->narrow ? v->narrow_fn[rows]
                                           : v->full_fn[rows]);
@@ -232,37 +204,32 @@ static void run_cell(const mxdi_conv_wgrad_f32 *op, const task *t, const places 
     }
 }
 
-static task task_at(const mxdi_conv_wgrad_f32 *op, const mxdi_conv_wgrad_f32_plan *plan, int64_t i)
-{
-    const int64_t cells = plan->b * plan->y * plan->x, per_group = plan->units / op->groups;
-    const int64_t share = i % plan->shares, unit = i / plan->shares % plan->units;
-    const int64_t piece = i / plan->shares / plan->units, u = unit % per_group;
-    return (task){ piece,
-                   (int32_t)(unit / per_group),
-                   (int32_t)(u * op->panels / per_group),
-                   (int32_t)((u + 1) * op->panels / per_group),
-                   (int32_t)(share * op->strips / plan->shares),
-                   (int32_t)((share + 1) * op->strips / plan->shares),
-                   piece * cells / plan->pieces,
-                   (piece + 1) * cells / plan->pieces };
-}
-
+/* Tasks in a row that share panels and cells are joined. */
 void mxdi_conv_wgrad_f32_run_tasks(const mxdi_conv_wgrad_f32 *op, const float *x, const float *dy,
                                    float *workspace, void *scratch, int64_t blocks, size_t begin,
                                    size_t end)
 {
     const mxdi_conv_wgrad_f32_plan plan = mxdi_conv_wgrad_f32_plan_make(op, blocks);
-    for (size_t i = begin; i < end; i++) {
-        const task    t   = task_at(op, &plan, (int64_t)i);
-        const places  at  = { x, dy, workspace + t.piece * op->piece_words,
-                              (float *)((char *)scratch + op->y_bytes), (float *)scratch };
-        const int32_t row = strip_row(op, t.s0), rows = strip_row(op, t.s1) - row;
+    for (int64_t i = (int64_t)begin, last = (int64_t)end; i < last;) {
+        mxdi_conv_wgrad_f32_task t    = mxdi_conv_wgrad_f32_task_at(op, &plan, i);
+        const int64_t            rest = plan.shares - i % plan.shares, left = last - i;
+        const int64_t            n           = rest < left ? rest : left;
+        t.s1                                 = mxdi_conv_wgrad_f32_task_at(op, &plan, i + n - 1).s1;
+        const mxdi_conv_wgrad_f32_places at  = { x, dy, workspace + t.piece * op->piece_words,
+                                                 (float *)((char *)scratch + op->y_bytes),
+                                                 (float *)scratch };
+        const int32_t                    row = mxdi_conv_wgrad_f32_strip(op, t.s0);
+        const int32_t                    rows = mxdi_conv_wgrad_f32_strip(op, t.s1) - row;
         for (int32_t p = t.p0; p < t.p1; p++)
-            memset(sums_of(op, at.sums, t.group, p, row), 0,
+            memset(mxdi_conv_wgrad_f32_sums(op, at.sums, t.group, p, row), 0,
                    (size_t)(rows * op->taps * mxdi_conv_wgrad_f32_lanes(op, p)) * sizeof(float));
         for (int64_t c = t.c0; c < t.c1; c++) {
             const mxdi_conv_wgrad_f32_cell cell = mxdi_conv_wgrad_f32_cell_at(op, &plan, c);
-            run_cell(op, &t, &at, &cell);
+            if (op->winograd.fn)
+                mxdi_conv_wgrad_f32_winograd_cell(op, &t, &at, &cell);
+            else
+                run_cell(op, &t, &at, &cell);
         }
+        i += n;
     }
 }

@@ -49,6 +49,15 @@ typedef struct mxdi_winograd_f32_output {
     float        lo, hi; /* NaN passes the clamp */
 } mxdi_winograd_f32_output;
 
+/* dw += G^T u G, what gradients of weights come back by, of some lanes of output channels. */
+typedef struct mxdi_winograd_f32_sums {
+    const float *u;
+    int64_t      plane;
+    int32_t      lanes; /* a multiple of the vector's */
+    float       *dw;
+    int64_t      tap; /* between taps (ky, kx), 3*ky + kx */
+} mxdi_winograd_f32_sums;
+
 /* G w G^T of one input channel and some lanes of output channels. */
 typedef struct mxdi_winograd_f32_filter {
     const float *w;
@@ -62,6 +71,9 @@ struct mxdi_winograd_f32 {
     uint32_t needs;
     void (*input)(const mxdi_winograd_f32_input *args);
     void (*output)(const mxdi_winograd_f32_output *args);
+    /* A d A^T, d 4x4 outputs: as `input`, y0 = x0 = 0, y1 and x1 in 1 .. 4. */
+    void (*gradient)(const mxdi_winograd_f32_input *args);
+    void (*sums)(const mxdi_winograd_f32_sums *args);
     /* mxdi_winograd_f32_weights of every lane, rounded once. */
     void (*weights)(const mxdi_winograd_f32_filter *args);
 };

@@ -80,6 +80,103 @@ static void input(const mxdi_winograd_f32_input *p)
         input_vector(p, c, false, true);
 }
 
+/* o = A d */
+MXD_INLINE void gradient_6(vf32 o[6], const vf32 d[4])
+{
+    const vf32 p2 = vf32_set1(2.0f), p4 = vf32_set1(4.0f);
+    const vf32 a = vf32_add(d[0], d[2]), b = vf32_add(d[1], d[3]);
+    const vf32 c = vf32_fma(p4, d[2], d[0]), e = vf32_fma(p4, d[3], d[1]);
+    o[0] = d[0];
+    o[1] = vf32_add(a, b);
+    o[2] = vf32_sub(a, b);
+    o[3] = vf32_fma(p2, e, c);
+    o[4] = vf32_fnma(p2, e, c);
+    o[5] = d[3];
+}
+
+MXD_INLINE void gradient_vector(const mxdi_winograd_f32_input *p, int32_t c, const bool inside,
+                                const bool tail)
+{
+    vf32 w[6][4];
+    MXD_UNROLL
+    for (int j = 0; j < 4; j++) {
+        vf32 d[4], o[6];
+        MXD_UNROLL
+        for (int i = 0; i < 4; i++) {
+            const float *at = p->x + i * p->row + j * p->pixel + c;
+            if (!inside && (i >= p->y1 || j >= p->x1))
+                d[i] = vf32_zero();
+            else
+                d[i] = tail ? vf32_load_tail(at, (size_t)(p->channels - c)) : vf32_load(at);
+        }
+        gradient_6(o, d);
+        MXD_UNROLL
+        for (int i = 0; i < 6; i++)
+            w[i][j] = o[i];
+    }
+    float *v = p->v + c;
+    MXD_UNROLL
+    for (int i = 0; i < 6; i++) {
+        vf32 o[6];
+        gradient_6(o, w[i]);
+        MXD_UNROLL
+        for (int j = 0; j < 6; j++, v += p->plane)
+            vf32_store(v, o[j]);
+    }
+}
+
+static void gradient(const mxdi_winograd_f32_input *p)
+{
+    int32_t c = 0;
+    if (p->y1 == 4 && p->x1 == 4) {
+        for (; c + VF32_LANES <= p->channels; c += VF32_LANES)
+            gradient_vector(p, c, true, false);
+    }
+    for (; c + VF32_LANES <= p->channels; c += VF32_LANES)
+        gradient_vector(p, c, false, false);
+    if (c < p->channels)
+        gradient_vector(p, c, false, true);
+}
+
+/* o = G^T u */
+MXD_INLINE void sums_3(vf32 o[3], const vf32 u[6])
+{
+    const vf32 r4 = vf32_set1(1.0f / 4), r6 = vf32_set1(1.0f / 6), r12 = vf32_set1(1.0f / 12),
+               r24 = vf32_set1(1.0f / 24);
+    const vf32 a = vf32_add(u[1], u[2]), b = vf32_sub(u[2], u[1]);
+    const vf32 c = vf32_add(u[3], u[4]), d = vf32_sub(u[3], u[4]);
+    o[0] = vf32_fma(r24, c, vf32_fnma(r6, a, vf32_mul(r4, u[0])));
+    o[1] = vf32_fma(r12, d, vf32_mul(r6, b));
+    o[2] = vf32_fma(r6, vf32_sub(c, a), u[5]);
+}
+
+static void sums(const mxdi_winograd_f32_sums *p)
+{
+    for (int32_t n = 0; n < p->lanes; n += VF32_LANES) {
+        vf32 w[3][6];
+        MXD_UNROLL
+        for (int j = 0; j < 6; j++) {
+            vf32 u[6], o[3];
+            MXD_UNROLL
+            for (int i = 0; i < 6; i++)
+                u[i] = vf32_load(p->u + (i * 6 + j) * p->plane + n);
+            sums_3(o, u);
+            MXD_UNROLL
+            for (int i = 0; i < 3; i++)
+                w[i][j] = o[i];
+        }
+        float *dw = p->dw + n;
+        MXD_UNROLL
+        for (int i = 0; i < 3; i++) {
+            vf32 o[3];
+            sums_3(o, w[i]);
+            MXD_UNROLL
+            for (int j = 0; j < 3; j++, dw += p->tap)
+                vf32_store(dw, vf32_add(vf32_load(dw), o[j]));
+        }
+    }
+}
+
 MXD_INLINE void finish(const mxdi_winograd_f32_output *p, vf32 v, int64_t at, int32_t left)
 {
     const bool tail = left < VF32_LANES;
@@ -175,4 +272,4 @@ static void weights(const mxdi_winograd_f32_filter *p)
 
 extern const struct mxdi_winograd_f32 MXD_VARIANT(mxdi_winograd_f32);
 const struct mxdi_winograd_f32 MXD_VARIANT(mxdi_winograd_f32) = { WINOGRAD_NEEDS, input, output,
-                                                                  weights };
+                                                                  gradient,       sums,  weights };
