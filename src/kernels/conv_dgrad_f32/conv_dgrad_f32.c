@@ -127,7 +127,13 @@ static mxd_status init(mxdi_conv_dgrad_f32 *op, uint32_t isa, mxd_error *err)
     const int32_t                   n_x = d->window.sw < d->x.w ? d->window.sw : d->x.w;
     mxdi_window1d                   rows, cols;
     mxdi_window_axes(&rows, &cols, &d->x, &d->y, &d->window);
-    size_t n;
+    size_t n, words;
+    if (!mxdi_mul_size(&words, (size_t)d->window.kh, (size_t)d->window.kw) ||
+        !mxdi_mul_size(&words, words, (size_t)d->x.channels) ||
+        !mxdi_mul_size(&words, words, (size_t)d->y.channels) || words > SIZE_MAX / 256)
+        return mxdi_fail(
+            err, MXD_E_RANGE, "conv_dgrad_f32: weights of %d and %d channels, %dx%d, are too large",
+            (int)d->y.channels, (int)d->x.channels, (int)d->window.kh, (int)d->window.kw);
     if (!mxdi_mul_size(&n, (size_t)n_y, (size_t)n_x) || n > INT32_MAX)
         return mxdi_fail(err, MXD_E_RANGE, "conv_dgrad_f32: strides %dx%d are too large",
                          (int)d->window.sh, (int)d->window.sw);
