@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make install: program, libraries, headers, plug-ins, mixdown.pc and the CMake package `mixdown`.
+# make install: program with manual page and completion, libraries, headers, plug-ins, mixdown.pc and the CMake package
+# `mixdown`.
 include(CMakePackageConfigHelpers)
 if(TARGET mixdown)
     install(TARGETS mixdown)
 endif()
 install(TARGETS mixdown_shared mixdown_static EXPORT mixdown)
 install(DIRECTORY include/mixdown DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-file(GLOB man_pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.1)
-if(man_pages)
-    install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+if(TARGET help_pages)
+    install(FILES ${CMAKE_BINARY_DIR}/mixdown.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    install(FILES ${CMAKE_BINARY_DIR}/mixdown.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+            RENAME mixdown)
 endif()
 get_property(all_targets DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
 foreach(target IN LISTS all_targets)

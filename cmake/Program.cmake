@@ -6,6 +6,18 @@ if(cli_sources)
     add_executable(mixdown ${cli_sources})
     target_include_directories(mixdown PRIVATE ${CMAKE_SOURCE_DIR}/cli)
     target_link_libraries(mixdown PRIVATE mixdown_static mixdown_flags mixdown_deps)
+
+    # mixdown.1 and mixdown.bash say what its --help says.
+    if(NOT CMAKE_CROSSCOMPILING)
+        set(help_pages ${CMAKE_SOURCE_DIR}/tools/help_pages.sh)
+        set(page_man ${CMAKE_BINARY_DIR}/mixdown.1)
+        set(page_bash ${CMAKE_BINARY_DIR}/mixdown.bash)
+        foreach(kind man bash)
+            add_custom_command(OUTPUT ${page_${kind}} COMMAND ${help_pages} $<TARGET_FILE:mixdown> ${kind} ${page_${kind}}
+                DEPENDS mixdown ${help_pages} VERBATIM)
+        endforeach()
+        add_custom_target(help_pages ALL DEPENDS ${page_man} ${page_bash})
+    endif()
 endif()
 
 # plugins/NAME/*.c -> build/plugins/mixdown_NAME.so
