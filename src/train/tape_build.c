@@ -18,6 +18,7 @@ static const struct {
     { "MatMul", mxdi_train_build_conv },
     { "BatchNormalization", mxdi_train_build_norm },
     { "Relu", mxdi_train_build_relu },
+    { "LeakyRelu", mxdi_train_build_relu },
     { "Clip", mxdi_train_build_clip },
     { "Add", mxdi_train_build_add },
     { "Dropout", mxdi_train_build_dropout },
