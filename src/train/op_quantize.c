@@ -127,7 +127,7 @@ static inline void backward_lanes(float *dx, const struct quantize *q, const flo
         const float v = mxdi_fake_clamp(u[k], q->clamp.lo, q->clamp.hi);
         const float r = mxdi_fake_clamp(mxdi_fake_round(v), q->range.lo, q->range.hi);
         const float inside = v == u[k] ? g[k] : 0.0f;
-        const float over = u[k] >= q->whole.hi ? g[k] : 0.0f, under = u[k] <= q->whole.lo ? g[k] : 0.0f;
+        const float over = v >= q->whole.hi ? g[k] : 0.0f, under = v <= q->whole.lo ? g[k] : 0.0f;
         const float step = v >= q->whole.hi || v <= q->whole.lo ? r : (r - v) * top;
         ds[k] += g[k] * step;
         out[k] += top == 0.0f ? over : over + under;
