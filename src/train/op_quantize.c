@@ -108,12 +108,16 @@ static mxd_status quantize_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *e
     if (!t->training)
         return MXD_OK;
     float lo = INFINITY, hi = -INFINITY;
+    float *const seen = q->a->range->w + 2;
     for (int64_t b = 0; b < mxdi_tape_blocks(t); b++) {
         lo = fminf(lo, (float)t->partial[b * t->partial_width]);
         hi = fmaxf(hi, (float)t->partial[b * t->partial_width + 1]);
     }
-    q->a->range->w[2] = mxdi_fake_clamp(lo * q->a->s, j.x->lo, j.x->hi);
-    q->a->range->w[3] = mxdi_fake_clamp(hi * q->a->s, j.x->lo, j.x->hi);
+    lo = mxdi_fake_clamp(lo * q->a->s, j.x->lo, j.x->hi);
+    hi = mxdi_fake_clamp(hi * q->a->s, j.x->lo, j.x->hi);
+    const bool first = seen[0] > seen[1]; /* of those that share the quantizer */
+    seen[0] = first ? lo : fminf(seen[0], lo);
+    seen[1] = first ? hi : fmaxf(seen[1], hi);
     return MXD_OK;
 }
 
@@ -169,11 +173,11 @@ static mxd_status quantize_backward(mxdi_tape *t, mxdi_train_op *op, mxd_error *
     const mxdi_act_quantizer *const a = q->a;
     const double scale = 1.0 / sqrt((double)a->features * (double)(a->q_max - a->z > 0 ? a->q_max - a->z : 1)); /* LSQ, section 2.2; without the batch */
     if (a->method == MXDI_TRAIN_PACT)
-        a->scale->dw[0] = (float)sum[1]; /* Choi et al. 2018 (arXiv:1805.06085), eq. 3 */
+        a->scale->dw[0] += (float)sum[1]; /* Choi et al. 2018 (arXiv:1805.06085), eq. 3 */
     else if (a->scale)
-        a->scale->dw[0] = (float)(sum[0] * scale);
+        a->scale->dw[0] += (float)(sum[0] * scale);
     if (a->offset) /* Bhalgat et al. 2020 (arXiv:2004.09576), with the offset as a zero point in steps */
-        a->offset->dw[0] = (float)(-sum[1] * (double)a->s * scale);
+        a->offset->dw[0] += (float)(-sum[1] * (double)a->s * scale);
     return MXD_OK;
 }
 

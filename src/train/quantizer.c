@@ -48,12 +48,15 @@ static void tie(const mxdi_tape *t, uint32_t n)
 {
     const mxd_node *const q = &t->graph->node[n];
     const mxd_node *const from = maker(t, q->in[0]);
+    const mxdi_act_quantizer *const own = t->quantizer[n];
     const bool concat = from && mxdi_node_is(from, "Concat");
     for (uint32_t k = 0; k < (concat ? from->n_in : 1); k++) {
         mxdi_act_quantizer **const source = source_of(t, concat ? from->in[k] : q->in[0]);
         if (!source || !*source || *source == t->quantizer[n] || !same_parameters(*source, t->quantizer[n]))
             continue;
         const mxdi_act_quantizer *const old = t->quantizer[n];
+        if (old != own) /* two parts of a concatenation: as one tensor */
+            (*source)->features += old->features;
         for (uint32_t m = 0; m <= n; m++)
             if (t->quantizer[m] == old)
                 t->quantizer[m] = *source;
@@ -193,9 +196,9 @@ static void prepare(mxdi_act_quantizer *a)
     if (a->method == MXDI_TRAIN_MINMAX && range[2] <= range[3]) { /* NNI's moving average of 0.99 (docs/training.md) */
         range[0] = fminf(0.99f * range[0] + 0.01f * range[2], 0.0f);
         range[1] = fmaxf(0.99f * range[1] + 0.01f * range[3], 0.0f);
-        range[2] = 1.0f;
-        range[3] = 0.0f;
     }
+    range[2] = 1.0f;
+    range[3] = 0.0f;
     switch (a->method) {
     case MXDI_TRAIN_MINMAX: {
         const int32_t storage_min = a->storage_lo;

@@ -19,7 +19,7 @@ typedef struct mxdi_act_quantizer {
     mxdi_param *scale;           /* (1) LSQ, LSQ+: s; PACT: alpha; NULL: from range */
     mxdi_param *offset;          /* (1) LSQ+: the zero point before rounding */
     mxdi_param *range;           /* (4) state: low and high, moving averages with MINMAX; lowest and highest of the last
-                                    forward pass in training, lowest > highest: none */
+                                    forward pass in training, not yet taken in, lowest > highest: none */
     float       s;               /* of this step */
     double      step;            /* s */
     int32_t     z;

@@ -97,6 +97,9 @@ mxd_status mxdi_tape_forward(mxdi_tape *t, mxd_error *err)
 
 mxd_status mxdi_tape_backward(mxdi_tape *t, mxd_error *err)
 {
+    for (uint32_t k = 0; k < t->n_params; k++) /* operations that share a quantizer add up */
+        if (t->param[k]->kind == MXDI_PARAM_STEP)
+            memset(t->param[k]->dw, 0, (size_t)t->param[k]->n * sizeof(float));
     for (uint32_t k = t->n_ops; k-- > 0;)
         if (t->op[k].kind->backward && t->value[t->op[k].out].wants_grad)
             MXD_TRY(mxdi_wrap(err, t->op[k].kind->backward(t, &t->op[k], err), "'%s'", t->op[k].name));
