@@ -56,16 +56,19 @@ double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t
     return weights_grad(dw, g, w, n, step, q_max);
 }
 
-float mxdi_fake_dorefa(float *q, const float *w, int64_t n, float q_max)
+float mxdi_fake_largest_tanh(const float *w, int64_t n)
 {
-    const mxdi_fake_range r = { -q_max, q_max };
     float largest = 0.0f;
     for (int64_t k = 0; k < n; k++)
-        largest = fabsf(tanhf(w[k])) > largest ? fabsf(tanhf(w[k])) : largest;
-    largest = largest > 0.0f ? largest : 1.0f;
+        largest = fabsf(w[k]) > largest ? fabsf(w[k]) : largest;
+    return largest > 0.0f ? tanhf(largest) : 1.0f;
+}
+
+void mxdi_fake_dorefa(float *q, const float *w, int64_t n, float largest, float q_max)
+{
+    const mxdi_fake_range r = { -q_max, q_max };
     for (int64_t k = 0; k < n; k++)
         q[k] = mxdi_fake_quantize(q_max * (tanhf(w[k]) / largest), r);
-    return largest;
 }
 
 void mxdi_fake_dorefa_grad(float *dw, const float *g, const float *w, int64_t n, float largest, float largest_w)

@@ -44,8 +44,9 @@ float  mxdi_fake_minmax_step(const float *w, int64_t n, float q_max);
 void   mxdi_fake_weights(float *q, const float *w, int64_t n, float step, float q_max);
 /* dw (n), g (n) given: straight through inside the range. Returns the sum of g * d(s*q)/ds. dw may be g. */
 double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max);
-/* DoReFa (Zhou et al. 2016, arXiv:1606.06160, eq. 9) on the symmetric grid: u = q_max * tanh(w)/largest |tanh(w)|, clamped and
- * rounded; largest (1) is given back and is a constant of the gradient. */
-float  mxdi_fake_dorefa(float *q, const float *w, int64_t n, float q_max);
+/* DoReFa (Zhou et al. 2016, arXiv:1606.06160, eq. 9) on the symmetric grid: u = q_max * tanh(w)/largest, clamped and rounded;
+ * largest is that of |tanh(w)| of all that share a step, 1 for zeros, and a constant of the gradient. */
+float  mxdi_fake_largest_tanh(const float *w, int64_t n);
+void   mxdi_fake_dorefa(float *q, const float *w, int64_t n, float largest, float q_max);
 void   mxdi_fake_dorefa_grad(float *dw, const float *g, const float *w, int64_t n, float largest, float largest_w);
 #endif

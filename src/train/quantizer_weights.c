@@ -62,6 +62,7 @@ void mxdi_weight_quantizer_forward(mxdi_weight_quantizer *wq, float *q, const fl
 {
     const float q_max = q_max_of(wq);
     const float whole = wq->per_channel || wq->scale ? 0.0f : mxdi_fake_minmax_step(w, n * wq->channels, q_max);
+    const float whole_tanh = wq->per_channel || wq->method != MXDI_TRAIN_DOREFA ? 0.0f : mxdi_fake_largest_tanh(w, n * wq->channels);
     for (int64_t c = 0; c < wq->channels; c++) {
         const float *const wc = w + c * n;
         float *const qc = q + c * n;
@@ -71,7 +72,8 @@ void mxdi_weight_quantizer_forward(mxdi_weight_quantizer *wq, float *q, const fl
             wq->s[c] = wq->per_channel ? mxdi_fake_minmax_step(wc, n, q_max) : whole;
         if (wq->method == MXDI_TRAIN_DOREFA) {
             wq->largest_w[c] = wq->s[c] * q_max;
-            wq->largest[c] = mxdi_fake_dorefa(qc, wc, n, q_max);
+            wq->largest[c] = wq->per_channel ? mxdi_fake_largest_tanh(wc, n) : whole_tanh;
+            mxdi_fake_dorefa(qc, wc, n, wq->largest[c], q_max);
         } else {
             mxdi_fake_weights(qc, wc, n, wq->s[c], q_max);
             if (wq->per_channel)
