@@ -91,9 +91,11 @@ void mxdi_weight_quantizer_backward(mxdi_weight_quantizer *wq, float *g, const f
             mxdi_fake_dorefa_grad(g + c * n, g + c * n, w + c * n, n, wq->largest[c], wq->largest_w[c]);
             continue;
         }
+        if (!wq->scale)
+            continue; /* the largest weight is the bound: all are inside */
         const double ds = mxdi_fake_weights_grad(g + c * n, g + c * n, w + c * n, n, wq->s[c], q_max);
         whole += ds;
-        if (wq->scale && wq->per_channel) /* LSQ's gradient scale 1/sqrt(N*Qp), N: weights that share the step */
+        if (wq->per_channel) /* LSQ's gradient scale 1/sqrt(N*Qp), N: weights that share the step */
             wq->scale->dw[c] = (float)(ds / sqrt((double)n * (double)q_max));
     }
     if (wq->scale && !wq->per_channel)
