@@ -106,7 +106,7 @@ static mxd_status choose_form(uint32_t *x, struct mxdi_train_conv *c, mxdi_tape 
     const mxdi_train_value *const v = &t->value[node->in[0]];
     *x = node->in[0];
     if (d && mxdi_node_is(d, "DequantizeLinear")) {
-        MXD_TRY(mxdi_weight_quantizer_create(&c->wq, t, d, node->name, c->c_out, err));
+        MXD_TRY(mxdi_weight_quantizer_create(&c->wq, t, d, node, c->c_out, err));
         if (v->step && v->n_step == 1 && v->count == 1.0) {
             c->step = MXDI_NEW(&t->arena, double, (size_t)c->c_out);
             return c->step ? MXD_OK : mxdi_nomem(err);

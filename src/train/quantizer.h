@@ -56,7 +56,7 @@ typedef struct mxdi_weight_quantizer {
 } mxdi_weight_quantizer;
 
 /* For layer `node` whose input 1 comes from a DequantizeLinear; weights (channels, n) in the kernels' order. */
-mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *t, const mxd_node *dequantizer, const char *layer, int64_t channels,
+mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *t, const mxd_node *dequantizer, const mxd_node *layer, int64_t channels,
                                         mxd_error *err);
 /* q (channels, n) and s from w (channels, n). bias (channels) or NULL, s_x, x_max: what the int32 guard needs. */
 void mxdi_weight_quantizer_forward(mxdi_weight_quantizer *wq, float *q, const float *w, int64_t n, const float *bias, double s_x, int64_t x_max);

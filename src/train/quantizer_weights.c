@@ -6,9 +6,24 @@
 #include <stdio.h>
 
 #include "base/dtype.h"
+#include "engine/asked.h"
 #include "train/quantizer.h"
 
-mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *t, const mxd_node *dequantizer, const char *layer, int64_t channels,
+/* What was asked of the layer: storage may be wider. */
+static mxd_status bits_of(uint32_t *bits, mxdi_tape *t, const mxd_node *layer, mxd_error *err)
+{
+    json_t *notes;
+    MXD_TRY(mxdi_asked_notes(&notes, t->graph, "mixdown.precision", err));
+    const char *const asked = mxdi_asked(&t->arena, t->graph, &t->links, notes, layer);
+    json_decref(notes);
+    if (!asked)
+        return mxdi_nomem(err);
+    const uint32_t told = mxdi_precision_split(asked).weight;
+    *bits = told >= 2 && told < *bits ? told : *bits;
+    return MXD_OK;
+}
+
+mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *t, const mxd_node *dequantizer, const mxd_node *layer, int64_t channels,
                                         mxd_error *err)
 {
     const mxd_value *const scale = mxdi_tape_constant(t, dequantizer, 1);
@@ -21,6 +36,7 @@ mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *
         return mxdi_tape_refuse(dequantizer, "signed weights of 8 or 4 bits with a scale per tensor or output channel expected", err);
     *wq = (mxdi_weight_quantizer){ .dequantizer = dequantizer, .method = t->options.method, .bits = mxd_dtype_bits(q->dtype), .per_channel = n == channels,
                                    .channels = channels };
+    MXD_TRY(bits_of(&wq->bits, t, layer, err));
     wq->s = MXDI_NEW(&t->arena, float, (size_t)channels);
     wq->largest = MXDI_NEW(&t->arena, float, (size_t)channels);
     wq->largest_w = MXDI_NEW(&t->arena, float, (size_t)channels);
@@ -30,7 +46,7 @@ mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *
     if (wq->method != MXDI_TRAIN_LSQ && wq->method != MXDI_TRAIN_LSQ_PLUS)
         return MXD_OK;
     char name[256];
-    snprintf(name, sizeof(name), "%.200s.weight.scale", layer);
+    snprintf(name, sizeof(name), "%.200s.weight.scale", layer->name);
     MXD_TRY(mxdi_tape_param(&wq->scale, t, name, MXDI_PARAM_STEP, scale->data, n, err));
     wq->scale->floor = INFINITY;
     for (int64_t c = 0; c < n; c++)
