@@ -98,16 +98,22 @@ static mxd_status give_parameters(struct mxdi_train_conv *c, mxdi_tape *t, const
     return mxdi_tape_param(&c->bias, t, b->name, MXDI_PARAM_BIAS, b->data, n, err);
 }
 
-/* Integers times integers, when both sides are quantized; else x as reals. */
+static const mxd_node *dequantizer_of(const mxdi_tape *t, uint32_t value)
+{
+    const uint32_t n = t->links.producer[value];
+    return n != MXD_NO_VALUE && mxdi_node_is(&t->graph->node[n], "DequantizeLinear") ? &t->graph->node[n] : NULL;
+}
+
+/* Integers times integers, when both sides are quantized and the bias, too; else x as reals. */
 static mxd_status choose_form(uint32_t *x, struct mxdi_train_conv *c, mxdi_tape *t, const mxd_node *node, mxd_error *err)
 {
-    const uint32_t maker = t->links.producer[node->in[1]];
-    const mxd_node *const d = maker == MXD_NO_VALUE ? NULL : &t->graph->node[maker];
+    const mxd_node *const d = dequantizer_of(t, node->in[1]);
     const mxdi_train_value *const v = &t->value[node->in[0]];
+    const bool float_bias = node->n_in > 2 && node->in[2] != MXD_NO_VALUE && !dequantizer_of(t, node->in[2]);
     *x = node->in[0];
-    if (d && mxdi_node_is(d, "DequantizeLinear")) {
+    if (d) {
         MXD_TRY(mxdi_weight_quantizer_create(&c->wq, t, d, node, c->c_out, err));
-        if (v->step && v->n_step == 1 && v->count == 1.0) {
+        if (v->step && v->n_step == 1 && v->count == 1.0 && !float_bias) {
             c->step = MXDI_NEW(&t->arena, double, (size_t)c->c_out);
             return c->step ? MXD_OK : mxdi_nomem(err);
         }
