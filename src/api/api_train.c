@@ -62,7 +62,18 @@ static double given(double value, double otherwise)
     return value < 0.0 ? otherwise : value;
 }
 
-static mxd_status read_options(mxdi_train_options *out, const mxd_train_options *o, const mxd_dataset *data, bool quantized, mxd_error *err)
+/* Below 8 bits weights have to move: a higher learning rate. */
+static bool has_few_bits(const mxdi_recipe *r)
+{
+    for (uint32_t k = 0; k < r->n_rules; k++) {
+        const mxdi_precision p = r->rule[k].setting.precision;
+        if (!r->rule[k].exclude && ((p.w_bits && p.w_bits < 8) || (p.a_bits && p.a_bits < 8)))
+            return true;
+    }
+    return false;
+}
+
+static mxd_status read_options(mxdi_train_options *out, const mxd_train_options *o, const mxd_dataset *data, const mxd_recipe *recipe, mxd_error *err)
 {
     int method, optimizer, schedule, init, augment;
     MXD_TRY(choose(&method, "method", o->method, methods, 5, 1, err));
@@ -70,15 +81,15 @@ static mxd_status read_options(mxdi_train_options *out, const mxd_train_options 
     MXD_TRY(choose(&schedule, "schedule", o->schedule, schedules, 3, 0, err));
     MXD_TRY(choose(&init, "init", o->init, inits, 1, -1, err));
     MXD_TRY(choose(&augment, "augment", o->augment, augmentations, 4, default_augmentation(data), err));
-    const bool anew = init == 0, adam = optimizer == 1;
-    const double lr = adam ? (anew ? 1e-3 : 1e-4) : anew ? 0.05 : 0.01;
+    const bool anew = init == 0, adam = optimizer == 1, quantized = recipe != NULL, few_bits = recipe && has_few_bits(mxdi_api_recipe(recipe));
+    const double lr = adam ? (anew ? 1e-3 : 1e-4) : anew ? 0.1 : quantized && !few_bits ? 0.002 : 0.01;
     if (o->label_smoothing < 0.0 || o->label_smoothing >= 1.0 || o->distill < 0.0 || o->distill > 1.0 || o->lr < 0.0)
         return mxdi_fail(err, MXD_E_USAGE, "lr above 0, label smoothing from 0 up to 1 and distill from 0 to 1 expected");
     *out = (mxdi_train_options){
         .epochs = o->epochs ? o->epochs : anew ? 10 : 2, .batch = o->batch ? o->batch : 64, .method = (mxdi_train_method)method,
         .optimizer = { .kind = (mxdi_optimizer_kind)optimizer, .lr = o->lr > 0.0 ? o->lr : lr, .momentum = given(o->momentum, 0.9),
                        .weight_decay = given(o->weight_decay, quantized ? 1e-4 : 5e-4), .step_lr = given(o->step_lr, 1.0), .clip_norm = given(o->clip_norm, 2.0) },
-        .schedule = (mxdi_schedule_kind)schedule, .warm_up = given(o->warm_up, anew ? 0.5 : 0.1), .smoothing = (float)o->label_smoothing,
+        .schedule = (mxdi_schedule_kind)schedule, .warm_up = given(o->warm_up, anew ? 0.15 : 0.1), .smoothing = (float)o->label_smoothing,
         .distill = (float)o->distill, .kaiming = anew, .crop = augment & 1, .flip = augment & 2, .seed = o->seed, .threads = o->threads, .isa = o->isa,
         .checkpoint = o->checkpoint, .checkpoint_seconds = o->checkpoint_seconds, .progress = forward_progress };
     return MXD_OK;
@@ -109,7 +120,7 @@ mxd_status mxd_trainer_create(mxd_trainer **out, const mxd_model *model, const m
     const mxd_context *const ctx = model->ctx;
     mxdi_train_options inner;
     *out = NULL;
-    MXD_TRY(read_options(&inner, o, data, recipe != NULL, err));
+    MXD_TRY(read_options(&inner, o, data, recipe, err));
     if (eval && !mxd_dataset_labels(eval))
         return mxdi_fail(err, MXD_E_USAGE, "eval: labels expected, it has none");
     mxd_trainer *const t = MXDI_ALLOC(&ctx->allocator, mxd_trainer, 1);
