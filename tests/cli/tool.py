@@ -17,7 +17,7 @@ sys.path.insert(0, str(SOURCE / "tests" / "data"))
 import tiny_onnx  # noqa: E402
 
 NETS = SOURCE / "tests" / "data"
-COMMANDS = "inspect calibrate quantize build run eval bench compare audit verify backends".split()
+COMMANDS = "inspect calibrate quantize train build run eval bench compare audit verify backends".split()
 
 
 class Result:
