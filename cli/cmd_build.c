@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-static const char  *net, *out, *batch, *algorithms;
+static const char  *net, *out, *batch, *algorithms, *precision;
 static struct words shapes;
 static int64_t      workspace;
 static bool         exact;
@@ -15,11 +15,39 @@ static const struct opt opts[] = {
     { OPT_STR, "output", 'o', &out, true, "FILE", "engine to write" },
     { OPT_STR, "batch", 0, &batch, false, "MAX|1,8,128", "largest batch, or several: a plan is made for each (default: 1)" },
     { OPT_LIST, "shape", 0, &shapes, false, "NAME=1x3x224x224", "shape of an input that the file leaves open (repeat)" },
+    { OPT_STR, "precision", 0, &precision, false, "NAME", "of a float network: f32 (default), bf16 or f16" },
     { OPT_STR, "algorithms", 0, &algorithms, false, "fixed", "how kernels are chosen: by fixed rules" },
     { OPT_INT, "workspace", 0, &workspace, false, "MB", "cap on memory for derived weights and scratch (default: none)" },
     { OPT_FLAG, "exact", 0, &exact, false, NULL, "float products in one fixed order, equal on every instruction set" },
     OPT_END,
 };
+
+/* Every layer of a float network in a 16-bit float. */
+static mxd_status build_rounded(mxd_engine **e, const mxd_build_options *o, struct cli *c)
+{
+    mxd_model *model = NULL, *rounded = NULL;
+    mxd_recipe *recipe = NULL;
+    mxd_status st = mxd_model_load(&model, c->ctx, net, &c->err);
+    if (st == MXD_OK)
+        st = mxd_recipe_uniform(&recipe, c->ctx, precision, &c->err);
+    if (st == MXD_OK)
+        st = mxd_quantize(&rounded, NULL, model, recipe, NULL, NULL, NULL, &c->err);
+    if (st == MXD_OK)
+        st = mxd_engine_build(e, rounded, o, &c->err);
+    mxd_model_destroy(rounded);
+    mxd_recipe_destroy(recipe);
+    mxd_model_destroy(model);
+    return st;
+}
+
+static mxd_status build(mxd_engine **e, const mxd_build_options *o, struct cli *c)
+{
+    if (!precision || strcmp(precision, "f32") == 0)
+        return mxd_engine_load(e, c->ctx, net, o, &c->err);
+    if (strcmp(precision, "bf16") == 0 || strcmp(precision, "f16") == 0)
+        return build_rounded(e, o, c);
+    return cli_fail(c, MXD_E_USAGE, "--precision '%s': f32, bf16 or f16 expected; integers are the work of `mixdown quantize`", precision);
+}
 
 static mxd_status run(struct cli *c)
 {
@@ -38,7 +66,7 @@ static mxd_status run(struct cli *c)
     o.workspace = (size_t)workspace << 20;
     o.exact = exact;
     mxd_engine *e = NULL;
-    mxd_status st = mxd_engine_load(&e, c->ctx, net, &o, &c->err);
+    mxd_status st = build(&e, &o, c);
     if (st == MXD_OK)
         st = mxd_engine_save(e, out, &c->err);
     if (st == MXD_OK) {
