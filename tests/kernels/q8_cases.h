@@ -234,7 +234,7 @@ static int16_t *draw_weights(size_t n, bool s8)
     return w;
 }
 
-static mxdi_window2d draw_window(int32_t most)
+static inline mxdi_window2d draw_window(int32_t most)
 {
     const int32_t k = draw(1, most);
     mxdi_window2d w = {
@@ -296,7 +296,8 @@ struct family {
 };
 
 /* Every variant this CPU can run gives what the plain definition gives. */
-static void check_variants(const struct problem *p, const struct family *family, int32_t number)
+static inline void check_variants(const struct problem *p, const struct family *family,
+                                  int32_t number)
 {
     const char *name = NULL;
     uint8_t    *want = family->run(p, 0, &name);
@@ -342,7 +343,8 @@ static int64_t exact_sum(const struct problem *p, int64_t block, int64_t row, in
 }
 
 /* The plain definition is the formula. */
-static void check_formula(const struct problem *p, const struct family *family, int32_t number)
+static inline void check_formula(const struct problem *p, const struct family *family,
+                                 int32_t number)
 {
     const char         *name = NULL;
     uint8_t            *got  = family->run(p, 0, &name);

@@ -11,7 +11,9 @@ static void draw_problem(struct problem *p, int32_t most_pixels)
     const int32_t      block = chance(50) ? 8 : 1;
     const int32_t      c_in = chance(30) ? draw(1, 4) : draw(1, 70), c_out = draw(1, 70);
     p->in_place = false;
-    *d          = (mxdi_conv_q8_desc){ .groups = 1, .window = draw_window(chance(90) ? 4 : 7) };
+    *d          = (mxdi_conv_q8_desc){ .groups    = 1,
+                                       .window    = draw_window(chance(90) ? 4 : 7),
+                                       .algorithm = MXDI_CONV_Q8_DIRECT };
     p->blocks   = draw(1, 2);
     if (chance(25))
         d->groups = draw(2, 5);
@@ -36,10 +38,11 @@ static uint8_t *run(const struct problem *p, uint32_t isa, const char **name)
         fail_msg("%s", err.msg);
     *name = mxdi_conv_q8_name(op);
     assert_true(mxdi_conv_q8_bytes(op) > 0);
+    assert_int_equal(mxdi_conv_q8_scratch(op), 0);
     size_t n = mxdi_conv_q8_tasks(op, p->blocks);
     while (n > 0) {
         const size_t piece = (size_t)draw(1, 3), begin = n > piece ? n - piece : 0;
-        mxdi_conv_q8_run(op, p->x, r, y + GUARD, p->blocks, begin, n);
+        mxdi_conv_q8_run(op, p->x, r, y + GUARD, NULL, p->blocks, begin, n);
         n = begin;
     }
     mxdi_conv_q8_destroy(op);
@@ -113,8 +116,10 @@ static void large_layers(void **state)
     (void)state;
     rng = mxdi_rng_seed(5);
     for (int32_t number = 0; number < 4; number++) {
-        struct problem p = { .blocks = 1 };
-        p.desc           = (mxdi_conv_q8_desc){ .groups = 1, .window = { 3, 3, 1, 1, 1, 1, 1, 1 } };
+        struct problem p   = { .blocks = 1 };
+        p.desc             = (mxdi_conv_q8_desc){ .groups    = 1,
+                                                  .window    = { 3, 3, 1, 1, 1, 1, 1, 1 },
+                                                  .algorithm = MXDI_CONV_Q8_DIRECT };
         const int32_t side = number < 2 ? 3 : 17, channels = number < 2 ? 150 : 40,
                       block = number % 2 ? 8 : 1;
         p.desc.x            = draw_layout(side, side, number < 2 ? 600 : 40, block);

@@ -47,9 +47,8 @@ static void conv_q8_run(const void *op, const mxdi_cpu_frame *f, size_t begin, s
                         unsigned thread)
 {
     const struct conv_q8 *const c = op;
-    (void)thread;
-    mxdi_conv_q8_run(c->k, f->ptr[c->x], residual(f, c->r), f->ptr[c->y], mxdi_cpu_blocks(f, c->y),
-                     begin, end);
+    mxdi_conv_q8_run(c->k, f->ptr[c->x], residual(f, c->r), f->ptr[c->y],
+                     f->scratch + thread * f->scratch_bytes, mxdi_cpu_blocks(f, c->y), begin, end);
 }
 
 static void conv_q8_destroy(void *op)
@@ -248,6 +247,16 @@ static mxd_status unpack_weights(int16_t *out, mxdi_cpu_plan *p, const mxd_node 
     return MXD_OK;
 }
 
+/* Whether panels and scratch would be more than the host allows. */
+static bool over_cap(const mxdi_cpu_plan *p, size_t bytes, size_t scratch)
+{
+    const mxd_program *const g = p->program;
+    return p->workspace_cap &&
+           g->derived_bytes + bytes +
+                   (scratch > g->scratch_bytes ? scratch : g->scratch_bytes) * g->lanes >
+               p->workspace_cap;
+}
+
 static mxd_status emit_q8(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_product *c,
                           const mxdi_cpu_weights *w, const int16_t *plain, mxd_error *err)
 {
@@ -272,19 +281,28 @@ static mxd_status emit_q8(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_pr
         return emit(p, c, &dwconv_q8_kind, op, mxdi_dwconv_q8_name(op->k), "u8s8",
                     mxdi_dwconv_q8_bytes(op->k), err);
     }
-    const mxdi_conv_q8_desc d  = { .x            = x->l,
-                                   .y            = y->l,
-                                   .window       = c->window,
-                                   .groups       = c->groups,
-                                   .w            = plain,
-                                   .x_zero_point = x_zero_point,
-                                   .epilogue     = epilogue };
-    struct conv_q8 *const   op = MXDI_CPU_NEW_OP(p, struct conv_q8);
+    mxdi_conv_q8_desc     d  = { .x            = x->l,
+                                 .y            = y->l,
+                                 .window       = c->window,
+                                 .groups       = c->groups,
+                                 .w            = plain,
+                                 .x_zero_point = x_zero_point,
+                                 .epilogue     = epilogue };
+    mxdi_cpu_product      as = *c;
+    struct conv_q8 *const op = MXDI_CPU_NEW_OP(p, struct conv_q8);
     if (!op)
         return mxdi_nomem(err);
     *op = (struct conv_q8){ NULL, c->x, c->r, c->y };
     MXD_TRY(mxdi_conv_q8_create(&op->k, &d, g->isa, g->alloc, err));
-    return emit(p, c, &conv_q8_kind, op, mxdi_conv_q8_name(op->k), "u8s8",
+    if (mxdi_conv_q8_scratch(op->k) > 0 &&
+        over_cap(p, mxdi_conv_q8_bytes(op->k), mxdi_conv_q8_scratch(op->k))) {
+        mxdi_conv_q8_destroy(op->k);
+        d.algorithm = MXDI_CONV_Q8_DIRECT;
+        as.reason   = "the workspace cap allows direct convolution only";
+        MXD_TRY(mxdi_conv_q8_create(&op->k, &d, g->isa, g->alloc, err));
+    }
+    mxdi_cpu_need_scratch(p, mxdi_conv_q8_scratch(op->k));
+    return emit(p, &as, &conv_q8_kind, op, mxdi_conv_q8_name(op->k), "u8s8",
                 mxdi_conv_q8_bytes(op->k), err);
 }
 
@@ -298,17 +316,6 @@ mxd_status mxdi_cpu_emit_product_q8(mxdi_cpu_plan *p, const mxd_node *n, const m
         st = emit_q8(p, n, c, w, plain, err);
     mxdi_free(alloc, plain);
     return st;
-}
-
-/* Whether panels and scratch would be more than the host allows. */
-static bool over_cap(const mxdi_cpu_plan *p, const mxdi_conv_f32 *k)
-{
-    const mxd_program *const g       = p->program;
-    const size_t             scratch = mxdi_conv_f32_scratch(k);
-    return p->workspace_cap &&
-           g->derived_bytes + mxdi_conv_f32_bytes(k) +
-                   (scratch > g->scratch_bytes ? scratch : g->scratch_bytes) * g->lanes >
-               p->workspace_cap;
 }
 
 /* What there is to say of a kernel that computes bf16 values without the instructions for it. */
@@ -366,7 +373,8 @@ static mxd_status emit_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_p
         return mxdi_nomem(err);
     *op = (struct conv_f32){ NULL, c->x, c->r, c->y };
     MXD_TRY(mxdi_conv_f32_create(&op->k, &d, g->isa, g->alloc, err));
-    if (over_cap(p, op->k)) { /* direct panels are the smallest */
+    if (over_cap(p, mxdi_conv_f32_bytes(op->k),
+                 mxdi_conv_f32_scratch(op->k))) { /* direct panels are the smallest */
         mxdi_conv_f32_destroy(op->k);
         d.algorithm = MXDI_CONV_F32_DIRECT;
         as.reason   = "the workspace cap allows direct convolution only";

@@ -17,6 +17,16 @@ static bool count_weights(size_t *n, const mxdi_conv_q8_desc *d)
            mxdi_mul_size(n, *n, (size_t)d->window.kh) && mxdi_mul_size(n, *n, (size_t)d->window.kw);
 }
 
+static mxd_status refuse_winograd(const mxdi_conv_q8 *op, mxd_error *err)
+{
+    const mxdi_window2d *w = &op->base.window;
+    return mxdi_fail(
+        err, MXD_E_UNSUPPORTED,
+        "conv_q8: winograd: expected one group, 3x3, stride 1, dilation 1 and a vector "
+        "unit, got %s, %d groups, %dx%d, stride %dx%d, dilation %dx%d",
+        op->kernel->name, op->groups, w->kh, w->kw, w->sh, w->sw, w->dh, w->dw);
+}
+
 /* On failure the caller destroys `op`. */
 static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n_weights,
                        mxd_error *err)
@@ -25,12 +35,21 @@ static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n
     op->groups = desc->groups;
     op->c_in   = desc->x.channels / desc->groups;
     op->c_out  = desc->y.channels / desc->groups;
+    if (desc->algorithm == MXDI_CONV_Q8_WINOGRAD && !mxdi_conv_q8_winograd_fits(op))
+        return refuse_winograd(op, err);
     if (op->base.row == MXDI_Q8_ref) {
         op->plain = *desc;
         return mxdi_q8_base_keep(&op->base, &op->plain.w, n_weights, &op->plain.epilogue, err);
     }
+    MXD_TRY(mxdi_q8_base_spans(&op->base, err));
+    MXD_TRY(mxdi_conv_q8_make_panels(op, &desc->epilogue, err));
+    if (desc->algorithm == MXDI_CONV_Q8_WINOGRAD ||
+        (desc->algorithm == MXDI_CONV_Q8_AUTO && mxdi_conv_q8_winograd_pays(op)))
+        MXD_TRY(mxdi_conv_q8_winograd_init(op, desc, err));
+    if (op->winograd.n_panels == op->n_panels)
+        return MXD_OK;
     MXD_TRY(mxdi_conv_q8_plan(op, err));
-    return mxdi_conv_q8_pack(op, desc->w, &desc->epilogue, err);
+    return mxdi_conv_q8_pack(op, desc->w, desc->epilogue.bias, err);
 }
 
 mxd_status mxdi_conv_q8_create(mxdi_conv_q8 **out, const mxdi_conv_q8_desc *desc, uint32_t isa,
@@ -65,7 +84,7 @@ void mxdi_conv_q8_destroy(mxdi_conv_q8 *op)
 
 const char *mxdi_conv_q8_name(const mxdi_conv_q8 *op)
 {
-    return op->kernel->name;
+    return op->winograd.n_panels ? op->winograd.fn->name : op->kernel->name;
 }
 
 size_t mxdi_conv_q8_bytes(const mxdi_conv_q8 *op)
@@ -73,23 +92,38 @@ size_t mxdi_conv_q8_bytes(const mxdi_conv_q8 *op)
     return sizeof(*op) + op->base.bytes;
 }
 
+size_t mxdi_conv_q8_scratch(const mxdi_conv_q8 *op)
+{
+    return op->winograd.n_panels ? op->winograd.scratch_bytes : 0;
+}
+
+/* Those of Winograd's panels come first. */
 size_t mxdi_conv_q8_tasks(const mxdi_conv_q8 *op, int64_t blocks)
 {
     if (op->base.row == MXDI_Q8_ref)
         return (size_t)blocks * (size_t)op->base.y.h;
-    return blocks > 0 ? mxdi_conv_q8_kernel_tasks(op, blocks) : 0;
+    if (blocks <= 0)
+        return 0;
+    return mxdi_conv_q8_winograd_tasks(op, blocks) + mxdi_conv_q8_direct_tasks(op, blocks);
 }
 
 void mxdi_conv_q8_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
-                      int64_t blocks, size_t begin, size_t end)
+                      void *scratch, int64_t blocks, size_t begin, size_t end)
 {
-    const size_t h = (size_t)op->base.y.h;
     if (begin >= end)
         return;
-    if (op->base.row != MXDI_Q8_ref) {
-        mxdi_conv_q8_kernel_run(op, x, r, y, blocks, begin, end);
+    if (op->base.row == MXDI_Q8_ref) {
+        const size_t h = (size_t)op->base.y.h;
+        for (size_t t = begin; t < end; t++)
+            mxdi_conv_q8_run_ref(&op->plain, x, r, y, (int64_t)(t / h), (int32_t)(t % h));
         return;
     }
-    for (size_t t = begin; t < end; t++)
-        mxdi_conv_q8_run_ref(&op->plain, x, r, y, (int64_t)(t / h), (int32_t)(t % h));
+    const size_t first = mxdi_conv_q8_winograd_tasks(op, blocks); /* of the direct panels */
+    if (begin < first) {
+        const mxdi_conv_q8_io io = { x, r, y, scratch, blocks };
+        mxdi_conv_q8_winograd_run(op, &io, begin, end < first ? end : first);
+    }
+    if (end > first)
+        mxdi_conv_q8_direct_run(op, x, r, y, blocks, begin > first ? begin - first : 0,
+                                end - first);
 }

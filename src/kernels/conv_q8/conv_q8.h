@@ -26,6 +26,15 @@ typedef struct mxdi_q8_epilogue {
     float   y_min, y_max;
 } mxdi_q8_epilogue;
 
+/* Both give the same integers. WINOGRAD (F(4x4, 3x3): 3x3 kernels, stride and dilation 1, one
+ * group) takes fewer products where tiles of 4x4 outputs fit, and more memory; panels of output
+ * channels whose sums might leave its range stay direct. */
+typedef enum mxdi_conv_q8_algorithm {
+    MXDI_CONV_Q8_AUTO,
+    MXDI_CONV_Q8_DIRECT,
+    MXDI_CONV_Q8_WINOGRAD /* MXD_E_UNSUPPORTED where it cannot be */
+} mxdi_conv_q8_algorithm;
+
 typedef struct mxdi_conv_q8_desc {
     mxdi_blocked  x, y; /* y.channels = c_out; residual has y's layout */
     mxdi_window2d window;
@@ -34,6 +43,7 @@ typedef struct mxdi_conv_q8_desc {
         *w; /* (c_out, c_in/groups, kh, kw), qw - zw: within -255..255; read during create only */
     int32_t          x_zero_point; /* of the u8 input as stored */
     mxdi_q8_epilogue epilogue;
+    int32_t          algorithm; /* mxdi_conv_q8_algorithm; 0: chosen by shape */
 } mxdi_conv_q8_desc;
 
 typedef struct mxdi_conv_q8 mxdi_conv_q8;
@@ -45,12 +55,14 @@ mxd_status  mxdi_conv_q8_create(mxdi_conv_q8 **out, const mxdi_conv_q8_desc *des
 void        mxdi_conv_q8_destroy(mxdi_conv_q8 *op);
 const char *mxdi_conv_q8_name(const mxdi_conv_q8 *op);  /* "conv_q8_avx512vnni" */
 size_t      mxdi_conv_q8_bytes(const mxdi_conv_q8 *op); /* packed panels and tables */
+/* Bytes that each running thread needs, 64-byte aligned; may be 0. */
+size_t mxdi_conv_q8_scratch(const mxdi_conv_q8 *op);
 /* Independent pieces of work for `blocks` blocks of images; tasks [begin, end) write disjoint parts
- * of y. */
+ * of y. Long ranges are fastest: neighbouring tasks share what they prepare. */
 size_t mxdi_conv_q8_tasks(const mxdi_conv_q8 *op, int64_t blocks);
 /* x, r: u8; y: u8 or f32. Reads at most 64 bytes past the last channel of the last pixel of x and
  * r: buffers are padded so. Writes the channels of y; of an f32 y possibly lanes up to pitch too. y
  * may be r. */
 void mxdi_conv_q8_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
-                      int64_t blocks, size_t begin, size_t end);
+                      void *scratch, int64_t blocks, size_t begin, size_t end);
 #endif

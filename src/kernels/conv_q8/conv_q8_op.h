@@ -19,6 +19,7 @@
 #include "kernels/conv_q8/conv_q8.h"
 #include "kernels/q8_base/q8_base.h"
 #include "kernels/simd/q8.h"
+#include "kernels/winograd_q8/winograd_q8.h"
 
 enum {
     MXDI_CONV_Q8_MAX_ROWS    = 16,
@@ -57,10 +58,10 @@ typedef void (*mxdi_conv_q8_tile_fn)(const mxdi_conv_q8_tile *tile);
 
 /* What tiles of one panel have in common. */
 typedef struct mxdi_conv_q8_panel {
-    const uint8_t *w;
-    const float   *m, *bias_float;
-    size_t         lane;    /* of the bias vectors */
-    int32_t        vectors; /* 1 or 2 */
+    const uint8_t *w;              /* with Winograd: transformed, s16 */
+    float         *m, *bias_float; /* with Winograd: m/64 */
+    size_t         lane;           /* of the bias vectors */
+    int32_t        vectors;        /* 1 or 2 */
     int32_t        x, y;    /* the group's first input channel, the panel's first output channel */
     size_t         n, pads; /* as in the tile */
 } mxdi_conv_q8_panel;
@@ -89,6 +90,18 @@ typedef struct mxdi_conv_q8_pattern {
     int32_t n_taps, k4;  /* as many quads as taps */
 } mxdi_conv_q8_pattern;
 
+/* What conv_q8_winograd.c keeps; strides in elements. */
+typedef struct mxdi_conv_q8_winograd {
+    const struct mxdi_winograd_q8 *fn;
+    int32_t                        n_panels;         /* the first of all; 0: direct convolution */
+    int32_t                        pairs;            /* of input channels */
+    int32_t                        tiles_h, tiles_w; /* of an image */
+    int64_t                        band;             /* tiles transformed together at most */
+    int64_t                        v_row, v_plane, m_row, m_plane;
+    int32_t                       *init; /* (n_lanes) of the constant point */
+    size_t                         scratch_bytes;
+} mxdi_conv_q8_winograd;
+
 struct mxdi_conv_q8 {
     mxdi_q8_base                      base;
     const struct mxdi_conv_q8_kernel *kernel;
@@ -102,23 +115,49 @@ struct mxdi_conv_q8 {
     mxdi_conv_q8_tap     *taps;
     mxdi_conv_q8_quad    *quads;
 
-    int32_t             n_panels;    /* of all groups */
-    size_t              panel_bytes; /* of weights: of a wide one, of all */
-    size_t              w_bytes;
-    mxdi_conv_q8_panel *panels;
-    int32_t            *bias;      /* (biases of base, lanes) */
-    size_t              bias_step; /* lanes, or 0: all rectangles have the same */
+    int32_t               n_panels;    /* of all groups */
+    size_t                n_lanes;     /* of all panels */
+    size_t                panel_bytes; /* of direct weights: of a wide panel, of all */
+    size_t                w_bytes;
+    mxdi_conv_q8_panel   *panels;    /* those of Winograd first */
+    int32_t              *bias;      /* (biases of base, lanes) */
+    size_t                bias_step; /* lanes, or 0: all rectangles have the same */
+    mxdi_conv_q8_winograd winograd;
 };
 
+/* One task's share of a run. */
+typedef struct mxdi_conv_q8_io {
+    const uint8_t *x, *r;
+    uint8_t       *y;
+    int16_t       *scratch;
+    int64_t        blocks;
+} mxdi_conv_q8_io;
+
+/* conv_q8_pack.c: panels without weights in the order of their channels; then, behind the plan, the
+ * weights and biases of those that are not Winograd's. */
+mxd_status mxdi_conv_q8_make_panels(mxdi_conv_q8 *op, const mxdi_q8_epilogue *epilogue,
+                                    mxd_error *err);
+mxd_status mxdi_conv_q8_pack(mxdi_conv_q8 *op, const int16_t *w, const int32_t *bias,
+                             mxd_error *err);
 /* conv_q8_plan.c: patterns and taps. */
 mxd_status mxdi_conv_q8_plan(mxdi_conv_q8 *op, mxd_error *err);
-/* conv_q8_pack.c: panels and biases, behind the plan. */
-mxd_status mxdi_conv_q8_pack(mxdi_conv_q8 *op, const int16_t *w, const mxdi_q8_epilogue *epilogue,
-                             mxd_error *err);
 /* conv_q8_run.c: a partition of the work, and the loops around the tiles. */
-size_t mxdi_conv_q8_kernel_tasks(const mxdi_conv_q8 *op, int64_t blocks);
-void   mxdi_conv_q8_kernel_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
+size_t mxdi_conv_q8_direct_tasks(const mxdi_conv_q8 *op, int64_t blocks);
+void   mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
                                int64_t blocks, size_t begin, size_t end);
+/* conv_q8_winograd.c: whether it can be; whether it should be; its part of op, perhaps without
+ * panels; its tasks. */
+bool       mxdi_conv_q8_winograd_fits(const mxdi_conv_q8 *op);
+bool       mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op);
+mxd_status mxdi_conv_q8_winograd_init(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc,
+                                      mxd_error *err);
+size_t     mxdi_conv_q8_winograd_tasks(const mxdi_conv_q8 *op, int64_t blocks);
+void mxdi_conv_q8_winograd_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, size_t begin,
+                               size_t end);
+/* conv_q8_winograd_pack.c: puts the panels in which it is exact first; their weights. */
+void       mxdi_conv_q8_winograd_take(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc);
+mxd_status mxdi_conv_q8_winograd_pack(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc,
+                                      mxd_error *err);
 /* conv_q8_ref.c: the plain definition; output row `row` of block `block`. */
 void mxdi_conv_q8_run_ref(const mxdi_conv_q8_desc *desc, const uint8_t *x, const uint8_t *r,
                           void *y, int64_t block, int32_t row);

@@ -91,7 +91,6 @@ mxd_status mxdi_conv_q8_plan(mxdi_conv_q8 *op, mxd_error *err)
 {
     const mxdi_window2d *win = &op->base.window;
     choose_form(op);
-    MXD_TRY(mxdi_q8_base_spans(&op->base, err));
     const bool   collect = op->collect_rows > 0;
     const size_t most =
         collect ? (size_t)op->k4 : (size_t)win->kh * (size_t)win->kw; /* taps of a rectangle */

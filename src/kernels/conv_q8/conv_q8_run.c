@@ -48,6 +48,11 @@ static int64_t at_most(int64_t v, int64_t high)
     return v < high ? v : high;
 }
 
+static int64_t direct_panels(const mxdi_conv_q8 *op)
+{
+    return op->n_panels - op->winograd.n_panels;
+}
+
 /* Weights that fit L1 are used on one tile after the other; otherwise a piece of x in L1 meets one
  * panel after the other. */
 static int64_t tiles_at_a_time(const mxdi_conv_q8 *op, int64_t n_panels)
@@ -72,24 +77,27 @@ static struct split split_work(const mxdi_conv_q8 *op, int64_t blocks)
     const int64_t tiles = 2 * (int64_t)op->kernel->rows;
     const int64_t lines =
         d->y.block == 1 && op->base.n_x > 1 ? 4 : mxdi_div_up(tiles, (int64_t)d->y.block * d->y.w);
-    int64_t    panels = at_most(mxdi_div_up((int64_t)op->w_bytes, WEIGHTS_IN_L2), op->n_panels);
+    int64_t panels = at_most(mxdi_div_up((int64_t)op->w_bytes, WEIGHTS_IN_L2), direct_panels(op));
     const bool weights_first = panels > 1;
     if (weights_first) /* more parts of the panels rather than more readers of each */
-        panels = at_most(at_least(panels, mxdi_div_up(wanted, blocks)), op->n_panels);
+        panels = at_most(at_least(panels, mxdi_div_up(wanted, blocks)), direct_panels(op));
     const int64_t rest    = mxdi_div_up(wanted, blocks * panels);
     const int64_t rows    = at_most(rest, at_least(d->y.h / lines, 1));
     const int64_t most    = d->y.h == 1 ? at_most((int64_t)d->y.block * d->y.w / tiles, d->y.w) : 1;
     const int64_t columns = at_most(rest, at_least(most, 1));
-    panels = at_most(at_least(panels, mxdi_div_up(wanted, blocks * rows * columns)), op->n_panels);
-    return (struct split){ .panels        = mxdi_parts_make(op->n_panels, panels),
+    panels =
+        at_most(at_least(panels, mxdi_div_up(wanted, blocks * rows * columns)), direct_panels(op));
+    return (struct split){ .panels        = mxdi_parts_make(direct_panels(op), panels),
                            .rows          = mxdi_parts_make(d->y.h, rows),
                            .columns       = mxdi_parts_make(d->y.w, columns),
                            .weights_first = weights_first,
-                           .step = tiles_at_a_time(op, mxdi_div_up(op->n_panels, panels)) };
+                           .step = tiles_at_a_time(op, mxdi_div_up(direct_panels(op), panels)) };
 }
 
-size_t mxdi_conv_q8_kernel_tasks(const mxdi_conv_q8 *op, int64_t blocks)
+size_t mxdi_conv_q8_direct_tasks(const mxdi_conv_q8 *op, int64_t blocks)
 {
+    if (direct_panels(op) == 0)
+        return 0;
     const struct split s = split_work(op, blocks);
     return (size_t)(blocks * s.panels.n * s.rows.n * s.columns.n);
 }
@@ -250,15 +258,16 @@ static void task_next(struct task *at, const struct split *s, int64_t blocks)
     at->panels += s->weights_first;
 }
 
-void mxdi_conv_q8_kernel_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
+void mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
                              int64_t blocks, size_t begin, size_t end)
 {
-    const struct split s  = split_work(op, blocks);
-    struct task        at = task_at(&s, blocks, (int64_t)begin);
-    struct call        c  = { .op = op, .x = x, .r = r, .y = y, .step = s.step };
+    const struct split              s     = split_work(op, blocks);
+    struct task                     at    = task_at(&s, blocks, (int64_t)begin);
+    struct call                     c     = { .op = op, .x = x, .r = r, .y = y, .step = s.step };
+    const mxdi_conv_q8_panel *const first = op->panels + op->winograd.n_panels;
     for (size_t t = begin; t < end; t++, task_next(&at, &s, blocks)) {
-        c.panels = op->panels + mxdi_parts_begin(&s.panels, at.panels);
-        c.end    = op->panels + mxdi_parts_begin(&s.panels, at.panels + 1);
+        c.panels = first + mxdi_parts_begin(&s.panels, at.panels);
+        c.end    = first + mxdi_parts_begin(&s.panels, at.panels + 1);
         for (int32_t i = 0; i < op->base.n_y; i++)
             for (int32_t j = 0; j < op->base.n_x; j++) {
                 mxdi_span rows, columns;

@@ -37,4 +37,9 @@ static inline vi32 q8_dot(vi32 acc, q8_input a, q8_weights w)
     acc = _mm256_add_epi32(acc, _mm256_madd_epi16(a.even, w.even));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(a.odd, w.odd));
 }
+/* acc plus two products s16 x s16 in each lane, modulo 2^32. */
+static inline vi32 q8_dot_s16(vi32 acc, vi32 a, vi32 w)
+{
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(a, w));
+}
 #endif

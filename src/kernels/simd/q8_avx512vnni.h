@@ -36,4 +36,9 @@ static inline vi32 q8_dot(vi32 acc, q8_input a, q8_weights w)
 {
     return _mm512_dpbusd_epi32(acc, a, w);
 }
+/* acc plus two products s16 x s16 in each lane, modulo 2^32. */
+static inline vi32 q8_dot_s16(vi32 acc, vi32 a, vi32 w)
+{
+    return _mm512_dpwssd_epi32(acc, a, w);
+}
 #endif

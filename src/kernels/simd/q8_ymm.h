@@ -79,4 +79,51 @@ static inline void q8_store_rows(uint8_t *a, uint8_t *b, vu8 rows, size_t n)
         q128_store_tail(b, hi, n);
     }
 }
+/* The four vectors of q8_rows(q8_narrow(..)), the first n bytes of each of the first `count`, to
+ * y, y + step ... */
+static inline void q8_store_four(uint8_t *y, int64_t step, int32_t count, vu8 rows, size_t n)
+{
+    const __m128i lo = _mm256_castsi256_si128(rows), hi = _mm256_extracti128_si256(rows, 1);
+    if (n == VF32_LANES && count == 4) {
+        _mm_storel_epi64((__m128i *)(void *)y, lo);
+        _mm_storeh_pd((double *)(void *)(y + step), _mm_castsi128_pd(lo));
+        _mm_storel_epi64((__m128i *)(void *)(y + 2 * step), hi);
+        _mm_storeh_pd((double *)(void *)(y + 3 * step), _mm_castsi128_pd(hi));
+        return;
+    }
+    uint8_t bytes[4][VF32_LANES];
+    q128_store(bytes[0], lo);
+    q128_store(bytes[2], hi);
+    for (int32_t i = 0; i < count; i++)
+        memcpy(y + i * step, bytes[i], n);
+}
+
+/* ---- lanes of 16 bits, twice as many as of 32 ---- */
+
+static inline vi32 q16_load_u8(const uint8_t *p) /* widened */
+{
+    return _mm256_cvtepu8_epi16(q128_load(p));
+}
+
+static inline void q16_store(int16_t *p, vi32 v) /* aligned */
+{
+    _mm256_store_si256((__m256i *)(void *)p, v);
+}
+
+static inline vi32 q16_add(vi32 a, vi32 b) /* modulo 2^16, as all of these */
+{
+    return _mm256_add_epi16(a, b);
+}
+
+static inline vi32 q16_sub(vi32 a, vi32 b)
+{
+    return _mm256_sub_epi16(a, b);
+}
+
+#define q16_sll(a, bits) _mm256_slli_epi16(a, bits)
+
+static inline vi32 q8_mul(vi32 a, vi32 b) /* of 32 bits, modulo 2^32 */
+{
+    return _mm256_mullo_epi32(a, b);
+}
 #endif

@@ -70,4 +70,44 @@ static inline void q8_store_rows(uint8_t *a, uint8_t *b, vu8 rows, size_t n)
         _mm256_mask_storeu_epi8(b, first, hi);
     }
 }
+static inline void q8_store_four(uint8_t *y, int64_t step, int32_t count, vu8 rows, size_t n)
+{
+    const __mmask16 first = avx512_first(n);
+    _mm_mask_storeu_epi8(y, first, _mm512_castsi512_si128(rows));
+    if (count > 1)
+        _mm_mask_storeu_epi8(y + step, first, _mm512_extracti32x4_epi32(rows, 1));
+    if (count > 2)
+        _mm_mask_storeu_epi8(y + 2 * step, first, _mm512_extracti32x4_epi32(rows, 2));
+    if (count > 3)
+        _mm_mask_storeu_epi8(y + 3 * step, first, _mm512_extracti32x4_epi32(rows, 3));
+}
+
+/* ---- lanes of 16 bits ---- */
+
+static inline vi32 q16_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+static inline void q16_store(int16_t *p, vi32 v)
+{
+    _mm512_store_si512(p, v);
+}
+
+static inline vi32 q16_add(vi32 a, vi32 b)
+{
+    return _mm512_add_epi16(a, b);
+}
+
+static inline vi32 q16_sub(vi32 a, vi32 b)
+{
+    return _mm512_sub_epi16(a, b);
+}
+
+#define q16_sll(a, bits) _mm512_slli_epi16(a, bits)
+
+static inline vi32 q8_mul(vi32 a, vi32 b)
+{
+    return _mm512_mullo_epi32(a, b);
+}
 #endif

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of integer Winograd for AVX-VNNI. */
+#include "kernels/simd/q8_avxvnni.h"
+
+#include "kernels/winograd_q8/winograd_q8_body.h"
