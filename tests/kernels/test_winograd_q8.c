@@ -249,10 +249,46 @@ static void wide_weights_decide(void **state)
     }
 }
 
+static const char *name_of_choice(int32_t side, int32_t channels, int32_t block, int64_t blocks)
+{
+    struct problem p  = make(side, side, channels, channels, block);
+    mxdi_conv_q8  *op = NULL;
+    p.desc.window.ph = p.desc.window.pw = 1;
+    p.desc.y                            = p.desc.x;
+    finish_problem(&p, true);
+    tame(&p);
+    p.desc.algorithm = MXDI_CONV_Q8_AUTO;
+    p.desc.blocks    = blocks;
+    for (size_t i = 0; i < n_weights(&p.desc); i++)
+        p.w[i] = (int16_t)draw(-9, 9);
+    assert_int_equal(mxdi_conv_q8_create(&op, &p.desc, mxdi_cpu_isa(), NULL, NULL), MXD_OK);
+    const char *name = mxdi_conv_q8_name(op); /* a constant */
+    mxdi_conv_q8_destroy(op);
+    free_problem(&p);
+    return name;
+}
+
+/* What the shape decides by itself: large maps, and small ones of a batch, but neither few channels
+ * nor weights that are read for a few pixels. */
+static void shape_decides(void **state)
+{
+    (void)state;
+    rng = mxdi_rng_seed(20);
+    if (mxdi_cpu_isa() == 0)
+        skip();
+    assert_non_null(strstr(name_of_choice(32, 64, 8, 16), "winograd"));
+    assert_non_null(strstr(name_of_choice(8, 256, 8, 8), "winograd"));
+    assert_null(strstr(name_of_choice(32, 16, 8, 16), "winograd"));
+    assert_null(strstr(name_of_choice(5, 64, 8, 1), "winograd"));
+    assert_null(strstr(name_of_choice(7, 256, 1, 1), "winograd"));
+}
+
 static void allocations_may_fail(void **state)
 {
     (void)state;
-    rng               = mxdi_rng_seed(18);
+    rng = mxdi_rng_seed(18);
+    if (mxdi_cpu_isa() == 0)
+        skip();
     struct problem p  = make(7, 7, 40, 70, 8);
     mxd_status     st = MXD_E_NOMEM;
     finish_problem(&p, true);
@@ -263,9 +299,7 @@ static void allocations_may_fail(void **state)
         struct failing      f     = { .left = n };
         const mxd_allocator alloc = { failing_alloc, failing_free, &f };
         mxdi_conv_q8       *op    = NULL;
-        if (mxdi_cpu_isa() == 0)
-            break;
-        st = mxdi_conv_q8_create(&op, &p.desc, mxdi_cpu_isa(), &alloc, NULL);
+        st                        = mxdi_conv_q8_create(&op, &p.desc, mxdi_cpu_isa(), &alloc, NULL);
         assert_true(st == MXD_OK || (st == MXD_E_NOMEM && !op));
         mxdi_conv_q8_destroy(op);
         assert_int_equal(f.live, 0);
@@ -301,15 +335,11 @@ static void other_windows_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_match_ref),
-        cmocka_unit_test(extremes_match_ref),
-        cmocka_unit_test(large_layers),
-        cmocka_unit_test(range_decides),
-        cmocka_unit_test(panels_decide_alone),
-        cmocka_unit_test(multipliers_decide),
-        cmocka_unit_test(wide_weights_decide),
-        cmocka_unit_test(allocations_may_fail),
-        cmocka_unit_test(other_windows_are_refused),
+        cmocka_unit_test(sizes_match_ref),      cmocka_unit_test(extremes_match_ref),
+        cmocka_unit_test(large_layers),         cmocka_unit_test(range_decides),
+        cmocka_unit_test(panels_decide_alone),  cmocka_unit_test(multipliers_decide),
+        cmocka_unit_test(wide_weights_decide),  cmocka_unit_test(shape_decides),
+        cmocka_unit_test(allocations_may_fail), cmocka_unit_test(other_windows_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -287,7 +287,8 @@ static mxd_status emit_q8(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_pr
                                  .groups       = c->groups,
                                  .w            = plain,
                                  .x_zero_point = x_zero_point,
-                                 .epilogue     = epilogue };
+                                 .epilogue     = epilogue,
+                                 .blocks       = (y->images - 1) / y->l.block + 1 };
     mxdi_cpu_product      as = *c;
     struct conv_q8 *const op = MXDI_CPU_NEW_OP(p, struct conv_q8);
     if (!op)

@@ -44,7 +44,7 @@ static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n
     MXD_TRY(mxdi_q8_base_spans(&op->base, err));
     MXD_TRY(mxdi_conv_q8_make_panels(op, &desc->epilogue, err));
     if (desc->algorithm == MXDI_CONV_Q8_WINOGRAD ||
-        (desc->algorithm == MXDI_CONV_Q8_AUTO && mxdi_conv_q8_winograd_pays(op)))
+        (desc->algorithm == MXDI_CONV_Q8_AUTO && mxdi_conv_q8_winograd_pays(op, desc->blocks)))
         MXD_TRY(mxdi_conv_q8_winograd_init(op, desc, err));
     if (op->winograd.n_panels == op->n_panels)
         return MXD_OK;

@@ -43,7 +43,8 @@ typedef struct mxdi_conv_q8_desc {
         *w; /* (c_out, c_in/groups, kh, kw), qw - zw: within -255..255; read during create only */
     int32_t          x_zero_point; /* of the u8 input as stored */
     mxdi_q8_epilogue epilogue;
-    int32_t          algorithm; /* mxdi_conv_q8_algorithm; 0: chosen by shape */
+    int32_t          algorithm; /* mxdi_conv_q8_algorithm; 0: chosen by shape and `blocks` */
+    int64_t          blocks;    /* that a run usually has; 0: one */
 } mxdi_conv_q8_desc;
 
 typedef struct mxdi_conv_q8 mxdi_conv_q8;

@@ -90,12 +90,13 @@ typedef struct mxdi_conv_q8_pattern {
     int32_t n_taps, k4;  /* as many quads as taps */
 } mxdi_conv_q8_pattern;
 
-/* What conv_q8_winograd.c keeps; strides in elements. */
+/* What the files conv_q8_winograd*.c keep; strides in elements. */
 typedef struct mxdi_conv_q8_winograd {
     const struct mxdi_winograd_q8 *fn;
     int32_t                        n_panels;         /* the first of all; 0: direct convolution */
     int32_t                        pairs;            /* of input channels */
     int32_t                        tiles_h, tiles_w; /* of an image */
+    bool                           heavy;            /* the weights come from memory in each pass */
     int64_t                        band;             /* tiles transformed together at most */
     int64_t                        v_row, v_plane, m_row, m_plane;
     int32_t                       *init; /* (n_lanes) of the constant point */
@@ -125,6 +126,12 @@ struct mxdi_conv_q8 {
     mxdi_conv_q8_winograd winograd;
 };
 
+/* Tasks of Winograd's panels: chunks of tiles times shares of panels, the shares of a chunk in a
+ * row. */
+typedef struct mxdi_conv_q8_winograd_split {
+    mxdi_parts chunks, shares;
+} mxdi_conv_q8_winograd_split;
+
 /* One task's share of a run. */
 typedef struct mxdi_conv_q8_io {
     const uint8_t *x, *r;
@@ -148,10 +155,12 @@ void   mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const uint8_t *x, const u
 /* conv_q8_winograd.c: whether it can be; whether it should be; its part of op, perhaps without
  * panels; its tasks. */
 bool       mxdi_conv_q8_winograd_fits(const mxdi_conv_q8 *op);
-bool       mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op);
+bool       mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op, int64_t blocks);
 mxd_status mxdi_conv_q8_winograd_init(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc,
                                       mxd_error *err);
-size_t     mxdi_conv_q8_winograd_tasks(const mxdi_conv_q8 *op, int64_t blocks);
+mxdi_conv_q8_winograd_split mxdi_conv_q8_winograd_cut(const mxdi_conv_q8 *op, int64_t blocks);
+size_t                      mxdi_conv_q8_winograd_tasks(const mxdi_conv_q8 *op, int64_t blocks);
+/* conv_q8_winograd_run.c */
 void mxdi_conv_q8_winograd_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, size_t begin,
                                size_t end);
 /* conv_q8_winograd_pack.c: puts the panels in which it is exact first; their weights. */

@@ -51,7 +51,9 @@ typedef struct mxdi_winograd_q8_product {
     int64_t        v_row;
     const int16_t *u; /* [pair][lanes][2] */
     int32_t        pairs;
-    const int32_t *init; /* per lane */
+    const int32_t *init;      /* per lane */
+    const uint8_t *next;      /* memory needed soon: a line is asked for with each pair, and need */
+    int64_t        next_step; /* not be there; bytes between two lines */
     int32_t       *m;
     int64_t        m_row;
 } mxdi_winograd_q8_product;

@@ -91,7 +91,10 @@ MXD_INLINE void product(const int R, const int V, const mxdi_winograd_q8_product
         MXD_UNROLL
     for (int k = 0; k < V; k++)
         acc[i][k] = q8_load(t->init + k * VF32_LANES);
-    for (int32_t left = t->pairs; left > 0; left--) {
+    const uint8_t *next = t->next;
+    const int64_t  step = t->next_step;
+    for (int32_t left = t->pairs; left > 0; left--, next += step) {
+        __builtin_prefetch(next);
         vi32 b[2];
         MXD_UNROLL
         for (int k = 0; k < V; k++)
