@@ -140,6 +140,15 @@ static mxd_status run_all(mxdi_calibration *c, mxdi_engine *e, const mxdi_source
     return st;
 }
 
+/* Whether the first dimension has a name: also in a graph that was bound before it has no size of its own. */
+static bool is_open(const mxdi_graph *g, uint32_t value)
+{
+    bool open = g->value[value].dim[0] < 0;
+    for (uint32_t k = 0; k < g->n_symbols; k++)
+        open = open || (g->symbol[k].value == value && g->symbol[k].axis == 0);
+    return open;
+}
+
 /* Shapes of the network's inputs as the samples have them, for dimensions that the network leaves open. */
 static mxd_status sample_shapes(mxdi_calibration *c, const mxdi_graph *g, const mxdi_source *source, mxd_error *err)
 {
@@ -159,7 +168,7 @@ static mxd_status sample_shapes(mxdi_calibration *c, const mxdi_graph *g, const 
             if (!b->name)
                 return mxdi_nomem(err);
             b->rank = v->rank;
-            b->dim[0] = v->dim[0]; /* -1: a batch */
+            b->dim[0] = is_open(g, g->input[k]) ? -1 : v->dim[0]; /* -1: a batch */
             for (int32_t d = 1; d < v->rank; d++)
                 b->dim[d] = v->dim[d] < 0 ? sample.dim[d - 1] : v->dim[d];
             break;
