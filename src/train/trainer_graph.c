@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The graphs of a training: what will be written, and the same bound to the batch. A float network keeps its
- * normalizations; one with a recipe is folded, calibrated and quantized first.
+ * normalizations and dropouts; one with a recipe is folded, calibrated and quantized first.
  */
 #include "passes/passes.h"
 #include "quant/quantize.h"
 #include "train/trainer_impl.h"
 
-/* The passes of an import, but for those that fold normalizations into weights. */
+/* The passes of an import, but for those that fold normalizations into weights and drop what is idle in inference. */
 static const mxdi_pass float_passes[] = {
     { "infer", "", mxdi_pass_infer },
-    { "drop-identity", "", mxdi_pass_drop_identity },
     { "merge-pad", "", mxdi_pass_merge_pad },
     { "merge-bias", "", mxdi_pass_merge_bias },
     { "merge-reshape", "", mxdi_pass_merge_reshape },
@@ -19,10 +18,10 @@ static const mxdi_pass float_passes[] = {
 };
 static const mxdi_pipeline float_pipeline = { float_passes, sizeof(float_passes) / sizeof(float_passes[0]) };
 
-static bool has_normalization(const mxdi_graph *g)
+static bool differs_in_training(const mxdi_graph *g)
 {
     for (uint32_t n = 0; n < g->n_nodes; n++)
-        if (mxdi_node_is(&g->node[n], "BatchNormalization"))
+        if (mxdi_node_is(&g->node[n], "BatchNormalization") || mxdi_node_is(&g->node[n], "Dropout"))
             return true;
     return false;
 }
@@ -31,7 +30,7 @@ static mxd_status float_graph(mxdi_trainer *t, mxd_error *err)
 {
     bool scalable;
     MXD_TRY(mxdi_graph_clone(&t->exported, t->imported, err));
-    if (!has_normalization(t->imported))
+    if (!differs_in_training(t->imported))
         return mxdi_passes_prepare(t->exported, NULL, 0, 1, &scalable, err);
     MXD_TRY(mxdi_bind_shapes(t->exported, NULL, 0, 1, &scalable, err));
     return mxdi_pass_run(t->exported, &float_pipeline, err);
