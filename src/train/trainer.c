@@ -22,12 +22,26 @@ static mxd_status make_tape(mxdi_trainer *t, mxd_error *err)
     return mxdi_optimizer_init(&t->optimizer, t->tape, &t->options.optimizer, err);
 }
 
+/* What is in front of a final Softmax becomes the output: the loss wants logits. */
+static mxd_status end_at_logits(mxdi_graph *g, mxd_error *err)
+{
+    for (uint32_t n = 0; n < g->n_nodes; n++)
+        if (mxdi_node_is(&g->node[n], "Softmax") && g->node[n].out[0] == g->output[0])
+            g->output[0] = g->node[n].in[0];
+    return mxdi_graph_remove_dead(g, err);
+}
+
 /* The float network as it came, for distillation. */
 static mxd_status make_teacher(mxdi_trainer *t, mxd_error *err)
 {
     mxdi_graph *g = NULL;
     mxdi_build_options o = { .isa = t->options.isa, .threads = t->options.threads, .batch = { t->options.batch }, .n_batches = 1 };
     MXD_TRY(mxdi_graph_clone(&g, t->imported, err));
+    const mxd_status st = end_at_logits(g, err);
+    if (st != MXD_OK) {
+        mxdi_graph_destroy(g);
+        return st;
+    }
     MXD_TRY(mxdi_engine_build(&t->teacher_engine, g, &o, t->registry, t->alloc, err));
     return mxdi_session_open(&t->teacher_session, t->teacher_engine, t->options.threads, false, err);
 }
