@@ -76,19 +76,23 @@ static void update_params(void *arg, size_t begin, size_t end, unsigned thread)
     }
 }
 
-void mxdi_optimizer_step(mxdi_optimizer *o, double lr)
+mxd_status mxdi_optimizer_step(mxdi_optimizer *o, double lr, mxd_error *err)
 {
     mxdi_tape *const t = o->tape;
-    o->updates++;
-    struct update u = { o, lr, 1.0, 1.0 - pow(0.9, (double)o->updates), 1.0 - pow(0.999, (double)o->updates), t->partial };
+    const double updates = (double)(o->updates + 1);
+    struct update u = { o, lr, 1.0, 1.0 - pow(0.9, updates), 1.0 - pow(0.999, updates), t->partial };
     double square = 0.0;
     mxdi_parallel_for(t->pool, norm_of, &u, t->n_params);
     for (uint32_t k = 0; k < t->n_params; k++)
         square += u.square[k];
     o->norm = sqrt(square);
+    if (!isfinite(o->norm))
+        return mxdi_tape_blame(t, err);
+    o->updates++;
     if (o->options.clip_norm > 0.0 && o->norm > o->options.clip_norm)
         u.scale = o->options.clip_norm / o->norm;
     mxdi_parallel_for(t->pool, update_params, &u, t->n_params);
+    return MXD_OK;
 }
 
 double mxdi_schedule_factor(mxdi_schedule_kind kind, int64_t step, int64_t steps, int64_t warm_up)

@@ -27,8 +27,9 @@ typedef struct mxdi_optimizer {
 } mxdi_optimizer;
 
 mxd_status mxdi_optimizer_init(mxdi_optimizer *o, mxdi_tape *t, const mxdi_optimizer_options *options, mxd_error *err); /* on the tape's arena */
-/* One step with learning rate lr. SGD as PyTorch has it: m = momentum*m + g; w -= lr*m. */
-void       mxdi_optimizer_step(mxdi_optimizer *o, double lr);
+/* One step with learning rate lr. SGD as PyTorch has it: m = momentum*m + g; w -= lr*m. MXD_E_RANGE: gradients are no finite
+ * numbers, and nothing is changed. */
+mxd_status mxdi_optimizer_step(mxdi_optimizer *o, double lr, mxd_error *err);
 
 /* The factor of the learning rate at `step` of `steps`: linear warm-up over the first `warm_up` steps, then a half cosine down
  * to 0.01, or a tenth at each of 1/2 and 3/4, or 1. */

@@ -124,6 +124,8 @@ mxd_status mxdi_tape_create(mxdi_tape **out, const mxdi_graph *graph, const mxdi
 void       mxdi_tape_destroy(mxdi_tape *t);
 /* Packs weights, then every operation in order. MXD_E_RANGE names the operation that made a NaN or an infinity. */
 mxd_status mxdi_tape_forward(mxdi_tape *t, mxd_error *err);
+/* MXD_E_RANGE with the step, and the first operation that made a NaN or an infinity; a maximum may have hidden it. */
+mxd_status mxdi_tape_blame(const mxdi_tape *t, mxd_error *err);
 /* From the output's dx to all parameters' dw. */
 mxd_status mxdi_tape_backward(mxdi_tape *t, mxd_error *err);
 /* Quantizers and weights of the next step, after an update: what export writes. */

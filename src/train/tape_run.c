@@ -59,24 +59,24 @@ static mxd_status prepare(mxdi_tape *t, mxd_error *err)
     return st;
 }
 
-/* The operation whose output has the first value that is no number; looked for only once the loss is none. */
-static mxd_status check_finite(mxdi_tape *t, mxd_error *err)
+static bool is_finite(const mxdi_tape *t, uint32_t value)
 {
-    const mxdi_train_value *const y = &t->value[t->output];
-    for (int64_t r = 0; r < t->options.batch; r++)
-        for (int32_t c = 0; c < y->layout.channels; c++)
-            if (!isfinite(y->x[r * y->layout.pitch + c]))
-                goto found;
-    return MXD_OK;
-found:
-    for (uint32_t k = 0; k < t->n_ops; k++) {
-        const mxdi_train_value *const v = &t->value[t->op[k].out];
-        for (int64_t r = 0; r < v->floats / v->layout.pitch; r++)
-            for (int32_t c = 0; c < v->layout.channels; c++)
-                if (!isfinite(v->x[r * v->layout.pitch + c]))
-                    return mxdi_fail(err, MXD_E_RANGE, "step %lld: '%s' gives values that are no finite numbers; a lower --lr may help", (long long)t->step, t->op[k].name);
-    }
-    return mxdi_fail(err, MXD_E_RANGE, "step %lld: the output is no finite number; a lower --lr may help", (long long)t->step);
+    const mxdi_train_value *const v = &t->value[value];
+    for (int64_t r = 0; r < mxdi_tape_blocks(t) * v->layout.block_stride; r += v->layout.pitch)
+        for (int32_t c = 0; c < v->layout.channels; c++)
+            if (!isfinite(v->x[r + c]))
+                return false;
+    return true;
+}
+
+mxd_status mxdi_tape_blame(const mxdi_tape *t, mxd_error *err)
+{
+    if (!is_finite(t, t->input))
+        return mxdi_fail(err, MXD_E_RANGE, "step %lld: a sample of '%s' holds values that are no finite numbers", (long long)t->step, t->value[t->input].name);
+    for (uint32_t k = 0; k < t->n_ops; k++)
+        if (!is_finite(t, t->op[k].out))
+            return mxdi_fail(err, MXD_E_RANGE, "step %lld: '%s' gives values that are no finite numbers; a lower --lr may help", (long long)t->step, t->op[k].name);
+    return mxdi_fail(err, MXD_E_RANGE, "step %lld: gradients are no finite numbers; a lower --lr may help", (long long)t->step);
 }
 
 mxd_status mxdi_tape_refresh(mxdi_tape *t, mxd_error *err)
@@ -92,7 +92,7 @@ mxd_status mxdi_tape_forward(mxdi_tape *t, mxd_error *err)
     for (uint32_t k = 0; k < t->n_ops; k++)
         if (t->op[k].kind->forward)
             MXD_TRY(mxdi_wrap(err, t->op[k].kind->forward(t, &t->op[k], err), "'%s'", t->op[k].name));
-    return check_finite(t, err);
+    return is_finite(t, t->output) ? MXD_OK : mxdi_tape_blame(t, err);
 }
 
 mxd_status mxdi_tape_backward(mxdi_tape *t, mxd_error *err)

@@ -132,7 +132,7 @@ static mxd_status learn(mxdi_trainer *t, mxd_error *err)
     MXD_TRY(mxdi_tape_forward(t->tape, err));
     MXD_TRY(mxdi_loss_cross_entropy(&loss, t->tape, t->label, o->smoothing, t->teacher_session ? t->teacher : NULL, o->distill, err));
     MXD_TRY(mxdi_tape_backward(t->tape, err));
-    mxdi_optimizer_step(&t->optimizer, o->optimizer.lr * factor);
+    MXD_TRY(mxdi_optimizer_step(&t->optimizer, o->optimizer.lr * factor, err));
     t->loss_sum += loss.sum;
     t->correct += loss.correct;
     t->step++;

@@ -2,14 +2,27 @@
  *
  * What was learned as a graph, and how good that is on the engine that will run it.
  */
+#include <math.h>
+
 #include "train/trainer_impl.h"
 
 enum { EVAL_BATCH = 100 };
+
+static mxd_status check_params(const mxdi_trainer *t, mxd_error *err)
+{
+    for (uint32_t k = 0; k < t->tape->n_params; k++)
+        for (int64_t i = 0; i < t->tape->param[k]->n; i++)
+            if (!isfinite(t->tape->param[k]->w[i]))
+                return mxdi_fail(err, MXD_E_RANGE, "step %lld: '%s' holds values that are no finite numbers; a lower --lr may help", (long long)t->step,
+                                 t->tape->param[k]->name);
+    return MXD_OK;
+}
 
 mxd_status mxdi_trainer_export(mxdi_trainer *t, mxdi_graph **out, mxd_error *err)
 {
     mxdi_graph *g = NULL;
     *out = NULL;
+    MXD_TRY(check_params(t, err));
     MXD_TRY(mxdi_graph_clone(&g, t->exported, err));
     mxd_status st = mxdi_tape_refresh(t->tape, err);
     if (st == MXD_OK)
