@@ -151,43 +151,68 @@ static int report(const mxdi_trainer *t)
     return t->options.progress ? t->options.progress(t->options.user, &p) : 0;
 }
 
-mxd_status mxdi_trainer_step(mxdi_trainer *t, bool *epoch_ended, mxd_error *err)
+static void begin_epoch(mxdi_trainer *t)
+{
+    t->loss_sum = 0.0;
+    t->correct = 0;
+    t->epoch_seconds = 0.0;
+    t->epoch_images = 0;
+}
+
+/* What the steps of the epoch that has just ended came to. */
+static void end_epoch(mxdi_trainer *t)
+{
+    const double images = (double)(t->steps_of_epoch * t->options.batch);
+    t->history[t->step / t->steps_of_epoch - 1] = (mxdi_train_epoch){
+        t->loss_sum / images, (double)t->correct / images, (double)NAN, t->epoch_seconds > 0.0 ? (double)t->epoch_images / t->epoch_seconds : 0.0 };
+}
+
+static mxd_status one_step(mxdi_trainer *t, bool *epoch_ended, mxd_error *err)
 {
     const double start = mxdi_trainer_now();
     *epoch_ended = false;
     if (t->step == t->options.epochs * t->steps_of_epoch)
         return mxdi_fail(err, MXD_E_INVAL, "training has ended after %lld epochs", (long long)t->options.epochs);
+    if (t->step % t->steps_of_epoch == 0)
+        begin_epoch(t);
     MXD_TRY(learn(t, err));
     *epoch_ended = t->step % t->steps_of_epoch == 0;
     t->epoch_seconds += mxdi_trainer_now() - start;
     t->epoch_images += t->options.batch;
+    if (*epoch_ended)
+        end_epoch(t);
     t->stop = report(t) != 0;
-    if (t->stop && !*epoch_ended) { /* at its end the epoch is evaluated first */
+    return MXD_OK;
+}
+
+/* When progress asked for it; else only a checkpoint that is due. */
+static mxd_status stop_or_go(mxdi_trainer *t, mxd_error *err)
+{
+    if (t->stop || mxdi_trainer_now() - t->saved_at > t->options.checkpoint_seconds)
         MXD_TRY(mxdi_trainer_save(t, err));
-        return mxdi_fail(err, MXD_E_CANCELLED, "cancelled after step %lld", (long long)t->step);
-    }
-    return mxdi_trainer_now() - t->saved_at > t->options.checkpoint_seconds && !*epoch_ended ? mxdi_trainer_save(t, err) : MXD_OK;
+    return t->stop ? mxdi_fail(err, MXD_E_CANCELLED, "cancelled after step %lld", (long long)t->step) : MXD_OK;
+}
+
+mxd_status mxdi_trainer_step(mxdi_trainer *t, bool *epoch_ended, mxd_error *err)
+{
+    MXD_TRY(one_step(t, epoch_ended, err));
+    return stop_or_go(t, err);
 }
 
 mxd_status mxdi_trainer_epoch(mxdi_trainer *t, mxdi_train_epoch *out, mxd_error *err)
 {
     bool ended = false;
-    const int64_t images = t->steps_of_epoch * t->options.batch;
-    while (!ended)
-        MXD_TRY(mxdi_trainer_step(t, &ended, err));
-    out->loss = t->loss_sum / (double)images;
-    out->train_top1 = (double)t->correct / (double)images;
-    out->images_per_second = t->epoch_seconds > 0.0 ? (double)t->epoch_images / t->epoch_seconds : 0.0;
-    out->top1 = (double)NAN;
+    while (!ended) {
+        MXD_TRY(one_step(t, &ended, err));
+        if (!ended) /* at its end the epoch is evaluated first */
+            MXD_TRY(stop_or_go(t, err));
+    }
+    mxdi_train_epoch *const e = &t->history[t->step / t->steps_of_epoch - 1];
     if (t->eval.label)
-        MXD_TRY(mxdi_trainer_evaluate(t, &out->top1, err));
-    t->history[t->step / t->steps_of_epoch - 1] = *out;
-    t->loss_sum = 0.0;
-    t->correct = 0;
-    t->epoch_seconds = 0.0;
-    t->epoch_images = 0;
+        MXD_TRY(mxdi_trainer_evaluate(t, &e->top1, err));
+    *out = *e;
     MXD_TRY(mxdi_trainer_save(t, err));
-    return t->stop ? mxdi_fail(err, MXD_E_CANCELLED, "cancelled after step %lld", (long long)t->step) : MXD_OK;
+    return stop_or_go(t, err);
 }
 
 int64_t mxdi_trainer_epochs_done(const mxdi_trainer *t) { return t->step / t->steps_of_epoch; }
