@@ -178,6 +178,6 @@ mxd_status mxdi_train_build_cast(mxdi_tape *t, const mxd_node *node, mxd_error *
 typedef void (*mxdi_tape_block_fn)(void *arg, int64_t block, unsigned thread);
 void mxdi_tape_each_block(mxdi_tape *t, mxdi_tape_block_fn fn, void *arg);
 static inline void *mxdi_tape_scratch(const mxdi_tape *t, unsigned thread) { return (char *)t->scratch + (size_t)thread * t->scratch_bytes; }
-/* Sums of width doubles written by block into t->partial + block*width, added in order of blocks into out. */
+/* Sums of `width` doubles, written by block to t->partial + block*partial_width, added in order of blocks into out. */
 void mxdi_tape_sum_blocks(const mxdi_tape *t, double *out, int64_t width);
 #endif

@@ -27,7 +27,7 @@ void mxdi_tape_sum_blocks(const mxdi_tape *t, double *out, int64_t width)
         out[k] = 0.0;
     for (int64_t b = 0; b < mxdi_tape_blocks(t); b++)
         for (int64_t k = 0; k < width; k++)
-            out[k] += t->partial[b * width + k];
+            out[k] += t->partial[b * t->partial_width + k];
 }
 
 struct prepare { mxdi_tape *t; mxd_status *status; mxd_error *error; };

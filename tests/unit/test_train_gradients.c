@@ -272,17 +272,19 @@ static void products(void **state)
 
 /* ---- normalization: statistics of the batch, which depend on every element ---- */
 
-static uint32_t norm(const struct network *n, uint32_t x, int64_t c)
+static uint32_t norm(const struct network *n, const char *prefix, uint32_t x, int64_t c)
 {
-    float one[32], var[32];
-    for (int k = 0; k < 32; k++) {
-        one[k] = 0.5f + (float)k / 16.0f;
-        var[k] = 1.0f;
+    static const char *const role[] = { "gamma", "beta", "mean", "var" };
+    uint32_t                 in[5]  = { x };
+    for (uint32_t k = 0; k < 4; k++) {
+        char  name[32];
+        float value[32];
+        (void)snprintf(name, sizeof(name), "%s%s", prefix, role[k]);
+        for (int i = 0; i < 32; i++)
+            value[i] = k % 2 ? (float)(i % 5) / 4.0f : 0.5f + (float)i / 16.0f;
+        in[1 + k] = graph_constant(n->g, name, MXD_F32, value, DIMS(c));
     }
-    const uint32_t y =
-        NODE(*n, "BatchNormalization", x, graph_constant(n->g, "gamma", MXD_F32, one, DIMS(c)),
-             CONSTANT(*n, "beta", 0.5, c), CONSTANT(*n, "mean", 0.5, c),
-             graph_constant(n->g, "var", MXD_F32, var, DIMS(c)));
+    const uint32_t y = train_node(n->g, "BatchNormalization", NULL, in, 5);
     assert_int_equal(
         mxdi_node_set_float(n->g, &n->g->node[n->g->n_nodes - 1], "epsilon", 0.01f, NULL), MXD_OK);
     return y;
@@ -292,16 +294,18 @@ static void normalizations(void **state)
 {
     (void)state;
     struct network n = BEGIN(3, 4, 4);
-    check_flat(&n, norm(&n, n.v, 3));
+    check_flat(&n, norm(&n, "", n.v, 3));
     n = BEGIN(17, 3, 2);
-    check_flat(&n, norm(&n, n.v, 17));
+    check_flat(&n, norm(&n, "", n.v, 17));
     n = BEGIN(5, 6);
-    check_flat(&n, norm(&n, n.v, 5));
+    check_flat(&n, norm(&n, "", n.v, 5));
     n = BEGIN(5);
-    graph_output(n.g, norm(&n, n.v, 5));
+    graph_output(n.g, norm(&n, "", n.v, 5));
     check_network(&n);
-    n = BEGIN(3, 4, 4);
-    check_flat(&n, NODE(n, "Relu", norm(&n, n.v, 3)));
+    n                = BEGIN(3, 4, 4);
+    const uint32_t a = NODE(n, "Relu", norm(&n, "", n.v, 3)); /* and a wider one behind it */
+    const uint32_t b = NODE(n, "Conv", a, CONSTANT(n, "w", 0.5, 7, 3, 1, 1));
+    check_flat(&n, norm(&n, "wide.", b, 7));
 }
 
 /* ---- functions of one value ---- */
