@@ -73,7 +73,15 @@ static bool has_few_bits(const mxdi_recipe *r)
     return false;
 }
 
-static mxd_status read_options(mxdi_train_options *out, const mxd_train_options *o, const mxd_dataset *data, const mxd_recipe *recipe, mxd_error *err)
+static bool has_normalization(const mxdi_graph *g)
+{
+    for (uint32_t n = 0; n < g->n_nodes; n++)
+        if (mxdi_node_is(&g->node[n], "BatchNormalization"))
+            return true;
+    return false;
+}
+
+static mxd_status read_options(mxdi_train_options *out, const mxd_train_options *o, const mxd_dataset *data, const mxd_recipe *recipe, const mxdi_graph *graph, mxd_error *err)
 {
     int method, optimizer, schedule, init, augment;
     MXD_TRY(choose(&method, "method", o->method, methods, 5, 1, err));
@@ -82,7 +90,8 @@ static mxd_status read_options(mxdi_train_options *out, const mxd_train_options 
     MXD_TRY(choose(&init, "init", o->init, inits, 1, -1, err));
     MXD_TRY(choose(&augment, "augment", o->augment, augmentations, 4, default_augmentation(data), err));
     const bool anew = init == 0, adam = optimizer == 1, quantized = recipe != NULL, few_bits = recipe && has_few_bits(mxdi_api_recipe(recipe));
-    const double lr = adam ? (anew ? 1e-3 : 1e-4) : anew ? 0.1 : quantized && !few_bits ? 0.002 : 0.01;
+    const bool normalized = has_normalization(graph);
+    const double lr = adam ? (anew ? 1e-3 : 1e-4) : anew ? (normalized ? 0.03 : 0.1) : !quantized ? 0.01 : few_bits ? 0.003 : 0.002;
     if (o->label_smoothing < 0.0 || o->label_smoothing >= 1.0 || o->distill < 0.0 || o->distill > 1.0 || o->lr < 0.0)
         return mxdi_fail(err, MXD_E_USAGE, "lr above 0, label smoothing from 0 up to 1 and distill from 0 to 1 expected");
     *out = (mxdi_train_options){
@@ -120,7 +129,7 @@ mxd_status mxd_trainer_create(mxd_trainer **out, const mxd_model *model, const m
     const mxd_context *const ctx = model->ctx;
     mxdi_train_options inner;
     *out = NULL;
-    MXD_TRY(read_options(&inner, o, data, recipe, err));
+    MXD_TRY(read_options(&inner, o, data, recipe, model->graph, err));
     if (eval && !mxd_dataset_labels(eval))
         return mxdi_fail(err, MXD_E_USAGE, "eval: labels expected, it has none");
     mxd_trainer *const t = MXDI_ALLOC(&ctx->allocator, mxd_trainer, 1);
