@@ -34,7 +34,7 @@ mxd_status mxdi_checkpoint_identify(mxdi_trainer *t, mxd_error *err)
 {
     mxdi_bytes b = { .alloc = t->alloc };
     const mxdi_train_options *const o = &t->options;
-    bool ok = mxdi_bytes_printf(&b, "%lld %lld %d %d %g %g %g %g %g %d %g %g %g %d %d %d %llu %lld\n", (long long)o->epochs, (long long)o->batch, (int)o->method,
+    bool ok = mxdi_bytes_printf(&b, "%lld %lld %d %d %a %a %a %a %a %d %a %a %a %d %d %d %llu %lld\n", (long long)o->epochs, (long long)o->batch, (int)o->method,
                                 (int)o->optimizer.kind, o->optimizer.lr, o->optimizer.momentum, o->optimizer.weight_decay, o->optimizer.step_lr,
                                 o->optimizer.clip_norm, (int)o->schedule, o->warm_up, (double)o->smoothing, (double)o->distill, o->kaiming, o->crop, o->flip,
                                 (unsigned long long)o->seed, (long long)t->data.source.samples);
