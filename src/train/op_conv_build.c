@@ -132,8 +132,9 @@ mxd_status mxdi_train_build_conv(mxdi_tape *t, const mxd_node *node, mxd_error *
     MXD_TRY(choose_form(&c.x, &c, t, node, err));
     MXD_TRY(mxdi_tape_value(t, c.y, err));
     MXD_TRY(give_parameters(&c, t, node, w, b, err));
-    MXD_TRY(give_room(&c, t, err));
-    const mxd_status st = mxdi_tape_add(&op, t, &mxdi_train_conv_kind, node->name, &c.x, 1, c.y, sizeof(c), err);
+    mxd_status st = give_room(&c, t, err);
+    if (st == MXD_OK)
+        st = mxdi_tape_add(&op, t, &mxdi_train_conv_kind, node->name, &c.x, 1, c.y, sizeof(c), err);
     if (st != MXD_OK) {
         mxdi_conv_wgrad_f32_destroy(c.wgrad);
         return st;
