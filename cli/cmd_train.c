@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * mixdown train: new or given weights learn on labelled data, in float or quantized. */
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,11 +124,20 @@ static mxd_status save(mxd_trainer *t, struct cli *c)
     return st;
 }
 
+/* The checkpoint, and what processes that were killed while they wrote one have left. */
 static void forget(const char *folder)
 {
-    char path[4200];
-    snprintf(path, sizeof(path), "%s/state.ckpt", folder);
-    unlink(path);
+    static const char part[] = ".state.ckpt.";
+    char path[4400];
+    DIR *const d = opendir(folder);
+    if (!d)
+        return;
+    for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
+        snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+        if (strcmp(e->d_name, "state.ckpt") == 0 || strncmp(e->d_name, part, sizeof(part) - 1) == 0)
+            unlink(path);
+    }
+    closedir(d);
     rmdir(folder);
 }
 
