@@ -32,22 +32,6 @@ class Mistakes(Case):
         other[8] = 99
         cls.write("version.mxd", bytes(other))
 
-    def mistake(self, code, words, *argv):
-        """exit code, words that the message must hold in any case of letters, the command."""
-        before = self.files()
-        r = self.run_program(*argv)
-        lines = r.err.splitlines()
-        self.assertEqual((r.code, r.out), (code, ""), r)
-        self.assertEqual(len(lines), 1, r)
-        self.assertTrue(lines[0].startswith("mixdown: "), r)
-        for word in words.split():
-            self.assertIn(word.lower(), lines[0].lower(), r)
-        as_json = self.run_program(*argv, "--json")
-        self.assertEqual((as_json.code, as_json.err), (code, r.err))
-        self.assertEqual("mixdown: " + as_json.json["error"]["message"], lines[0])
-        self.assertRegex(as_json.json["error"]["code"], r"^E_[A-Z]+$")
-        self.assertEqual(self.files(), before, "a file was left")
-
     def test_files_that_are_none(self):
         self.mistake(1, "nowhere.onnx", "inspect", "nowhere.onnx")
         self.mistake(1, "not.onnx ONNX", "inspect", "not.onnx")
