@@ -14,8 +14,8 @@ static const struct opt opts[] = {
     { OPT_STR, "precision", 0, &precision, false, "NAME", "the same for every Conv, Gemm and MatMul: w8a8 w4a8 w4-f32 bf16 ..." },
     { OPT_STR, "for", 0, &targets, false, "BACKEND[,...]", "write only what these accept: cpu onnxruntime openvino tensorrt" },
     { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations: from `mixdown calibrate`, or NNI's calibration_config (.json)" },
-    { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples to calibrate with in place of a calibration file" },
-    { OPT_STR, "repair", 0, &repair, false, "none", "corrections after rounding; there are none yet" },
+    { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples to calibrate with in place of a calibration file, and for repairs" },
+    { OPT_STR, "repair", 0, &repair, false, "LIST", "corrections: cle (equalize weights of neighbours), or none" },
     { OPT_STR, "nni-calibration", 0, &nni_path, false, "FILE", "also write the result as NNI's calibration_config (.json)" },
     { OPT_STR, "nni-dialect", 0, &nni_dialect, false, "v2|v3", "its keys: v2 (default, flat) or v3 (nested)" },
     OPT_END,
@@ -30,18 +30,15 @@ static mxd_status load_recipe(mxd_recipe **r, struct cli *c)
     return recipe_path ? mxd_recipe_load(r, c->ctx, recipe_path, &c->err) : mxd_recipe_uniform(r, c->ctx, precision, &c->err);
 }
 
-static mxd_status load_ranges(mxd_calibration **calib, mxd_dataset **data, const mxd_model *model, struct cli *c)
+/* Weights alone need neither; quantize tells otherwise. */
+static mxd_status load_ranges(mxd_calibration **calib, mxd_dataset **data, struct cli *c)
 {
-    mxd_calibrate_options o = MXD_CALIBRATE_OPTIONS_INIT;
-    o.threads = (uint32_t)c->threads;
-    o.progress = cli_progress;
-    o.user = c;
+    mxd_status st = MXD_OK;
     if (calibration_path)
-        return mxd_calibration_load(calib, c->ctx, calibration_path, &c->err);
-    if (!data_spec)
-        return MXD_OK; /* weights alone need none; quantize tells otherwise */
-    const mxd_status st = mxd_dataset_open(data, c->ctx, data_spec, &c->err);
-    return st == MXD_OK ? mxd_calibrate(calib, model, *data, &o, &c->err) : st;
+        st = mxd_calibration_load(calib, c->ctx, calibration_path, &c->err);
+    if (st == MXD_OK && data_spec)
+        st = mxd_dataset_open(data, c->ctx, data_spec, &c->err);
+    return st;
 }
 
 static void report_result(const mxd_quantize_report *r, struct cli *c)
@@ -76,11 +73,13 @@ static mxd_status run(struct cli *c)
     o.for_backends = targets;
     o.repair = repair;
     o.threads = (uint32_t)c->threads;
+    o.progress = cli_progress;
+    o.user = c;
     mxd_status st = load_recipe(&recipe, c);
     if (st == MXD_OK)
         st = mxd_model_load(&model, c->ctx, net, &c->err);
     if (st == MXD_OK)
-        st = load_ranges(&calib, &data, model, c);
+        st = load_ranges(&calib, &data, c);
     if (st == MXD_OK)
         st = mxd_quantize(&q, &report, model, recipe, calib, data, &o, &c->err);
     if (st == MXD_OK)

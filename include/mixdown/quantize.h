@@ -68,7 +68,7 @@ MXD_API void mxd_calibration_tensor(mxd_tensor_range *out, const mxd_calibration
 typedef struct mxd_quantize_options {
     uint32_t     struct_size;
     const char  *for_backends; /* "tensorrt,onnxruntime": only what all of them accept; NULL: cpu */
-    const char  *repair;       /* NULL or "none"; corrections after rounding (cross-layer equalization, bias) are not there yet */
+    const char  *repair;       /* "cle" (docs/recipe.md); NULL or "none": no correction */
     uint32_t     threads;
     mxd_progress progress;
     void        *user;
@@ -86,9 +86,10 @@ typedef struct mxd_quantize_report {
 /**
  * Write precision into the graph: QuantizeLinear, DequantizeLinear and Cast around what the recipe names.
  *
- * @param calibration  may be NULL when no activation is to be quantized.
- * @param data         may be NULL; kept for corrections that compare layer outputs.
+ * @param calibration  may be NULL: `data` are then calibrated with, where activations are to be quantized.
+ * @param data         may be NULL when there is a calibration and no correction that changes ranges.
  * @retval MXD_E_USAGE  a recipe entry names no layer of this model; the nearest name is told.
+ * @retval MXD_E_CANCELLED  `progress` said so.
  * @retval MXD_E_UNSUPPORTED  a precision that nothing here executes (16-bit integers).
  */
 MXD_API mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_model *model, const mxd_recipe *recipe,

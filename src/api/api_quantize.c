@@ -155,6 +155,27 @@ static mxd_status join_constraints(mxd_constraints *out, const mxd_context *ctx,
     return MXD_OK;
 }
 
+static mxd_status parse_repair(uint32_t *out, const char *list, mxd_error *err)
+{
+    static const char *const names[] = { "cle", "none" };
+    *out = 0;
+    for (const char *p = list ? list : ""; *p;) {
+        const size_t n = strcspn(p, ",");
+        char word[64];
+        size_t k = 0;
+        snprintf(word, sizeof(word), "%.*s", (int)(n < 63 ? n : 63), p);
+        while (k < 2 && strcmp(word, names[k]) != 0)
+            k++;
+        if (k == 2 || (k == 1 && strcmp(list, "none") != 0)) {
+            const char *const near = k == 2 ? mxdi_nearest(word, names, 2) : NULL;
+            return mxdi_fail(err, MXD_E_USAGE, "repair '%s': cle or none expected%s%s", k == 2 ? word : list, near ? "; perhaps " : "", near ? near : "");
+        }
+        *out |= k < 1 ? 1u << k : 0;
+        p += n + (p[n] == ',');
+    }
+    return MXD_OK;
+}
+
 mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_model *model, const mxd_recipe *recipe,
                         const mxd_calibration *calibration, const mxd_dataset *data, const mxd_quantize_options *options, mxd_error *err)
 {
@@ -165,12 +186,13 @@ mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_
     mxd_constraints constraints;
     mxdi_source source;
     *out = NULL;
-    if (o->repair && strcmp(o->repair, "none") != 0)
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "repair: 'none' expected, got '%s': no correction after rounding is there yet", o->repair);
+    uint32_t repair = 0;
+    MXD_TRY(parse_repair(&repair, o->repair, err));
     MXD_TRY(join_constraints(&constraints, ctx, o->for_backends, err));
     if (data)
         source = mxdi_api_source(data);
-    const mxdi_quantize_options inner = { .backend = &constraints, .registry = &ctx->registry, .data = data ? &source : NULL, .threads = o->threads };
+    const mxdi_quantize_options inner = { .backend = &constraints, .registry = &ctx->registry, .data = data ? &source : NULL, .threads = o->threads,
+                                          .repair = repair, .progress = o->progress, .user = o->user };
     mxd_model *const q = MXDI_ALLOC(&ctx->allocator, mxd_model, 1);
     if (!q)
         return mxdi_nomem(err);

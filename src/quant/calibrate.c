@@ -149,11 +149,12 @@ static bool is_open(const mxdi_graph *g, uint32_t value)
     return open;
 }
 
-/* Shapes of the network's inputs as the samples have them, for dimensions that the network leaves open. */
-static mxd_status sample_shapes(mxdi_calibration *c, const mxdi_graph *g, const mxdi_source *source, mxd_error *err)
+mxd_status mxdi_calibration_shapes(mxdi_shape_binding **out, uint32_t *n, mxdi_arena *arena, const mxdi_graph *graph, const mxdi_source *source, mxd_error *err)
 {
-    c->input = MXDI_NEW(&c->arena, mxdi_shape_binding, g->n_inputs + 1);
-    if (!c->input)
+    const mxdi_graph *const g = graph;
+    *n = 0;
+    *out = MXDI_NEW(arena, mxdi_shape_binding, g->n_inputs + 1);
+    if (!*out)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < g->n_inputs; k++) {
         const mxd_value *const v = &g->value[g->input[k]];
@@ -163,8 +164,8 @@ static mxd_status sample_shapes(mxdi_calibration *c, const mxdi_graph *g, const 
             source->sample(&sample, source->data, i);
             if ((name ? strcmp(name, v->name) != 0 : i != k) || sample.rank + 1 != v->rank)
                 continue; /* feeding tells what does not fit */
-            mxdi_shape_binding *const b = &c->input[c->n_inputs++];
-            b->name = mxdi_arena_strdup(&c->arena, v->name);
+            mxdi_shape_binding *const b = &(*out)[(*n)++];
+            b->name = mxdi_arena_strdup(arena, v->name);
             if (!b->name)
                 return mxdi_nomem(err);
             b->rank = v->rank;
@@ -184,7 +185,7 @@ static mxd_status calibrate(mxdi_calibration *c, const mxdi_graph *graph, const 
     mxdi_engine *e = NULL;
     bool scalable;
     int64_t per_sample = 0;
-    mxd_status st = sample_shapes(c, graph, source, err);
+    mxd_status st = mxdi_calibration_shapes(&c->input, &c->n_inputs, &c->arena, graph, source, err);
     if (st == MXD_OK)
         st = mxdi_graph_clone(&g, graph, err);
     if (st == MXD_OK)

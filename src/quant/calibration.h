@@ -62,6 +62,8 @@ typedef struct mxdi_calibrate_options {
 /* Observe every tensor that may be quantized. `graph` as imported; only read. */
 mxd_status mxdi_calibrate(mxdi_calibration **out, const mxdi_graph *graph, const mxdi_source *source, const mxdi_calibrate_options *options,
                           const mxdi_registry *registry, const mxd_allocator *alloc, mxd_error *err);
+/* Shapes of `graph`'s inputs as the samples have them, for dimensions that it leaves open; on `arena`. */
+mxd_status mxdi_calibration_shapes(mxdi_shape_binding **out, uint32_t *n, mxdi_arena *arena, const mxdi_graph *graph, const mxdi_source *source, mxd_error *err);
 void       mxdi_calibration_destroy(mxdi_calibration *c);
 const mxdi_tensor_stats *mxdi_calibration_find(const mxdi_calibration *c, const char *name); /* NULL: not observed */
 /* The range for integers of `bits` bits: by `method` (-1: the calibration's) where a histogram is there, else the one in the file. */

@@ -15,6 +15,8 @@ typedef struct mxdi_qdq_plan {
     const mxdi_setting     *setting;     /* (n_nodes when the plan was made) */
     mxdi_domain             domain;
     const mxdi_calibration *calibration; /* NULL: no activation is quantized */
+    const mxdi_calibration *rescaled;    /* in its place for values with scaled[v] (n_values); NULL: there are none */
+    const uint8_t          *scaled;
     bool                    signed_activations, symmetric;
     float                  *scale;       /* (n_values) of quantized activations */
     int32_t                *zero_point;

@@ -65,9 +65,10 @@ mxd_status mxdi_qdq_ranges(mxdi_qdq_plan *p, mxd_error *err)
         if (!p->domain.bits[v] || p->domain.same[v] != MXD_NO_VALUE)
             continue;
         const char *const name = p->g->value[v].name;
-        if (!p->calibration)
+        const mxdi_calibration *const seen = p->rescaled && p->scaled[v] ? p->rescaled : p->calibration;
+        if (!seen)
             return mxdi_fail(err, MXD_E_USAGE, "tensor '%s' is to be quantized: a calibration (--calibration FILE or --data SPEC) expected", name);
-        const mxdi_tensor_stats *const t = mxdi_calibration_find(p->calibration, name);
+        const mxdi_tensor_stats *const t = mxdi_calibration_find(seen, name);
         if (!t)
             return not_observed(p, name, err);
         bool symmetric;
@@ -75,7 +76,7 @@ mxd_status mxdi_qdq_ranges(mxdi_qdq_plan *p, mxd_error *err)
         const int method = method_for(p, v, &symmetric);
         if (take_told(p, v, t, symmetric))
             continue;
-        mxdi_calibration_range(&low, &high, p->calibration, t, method, p->domain.bits[v], symmetric);
+        mxdi_calibration_range(&low, &high, seen, t, method, p->domain.bits[v], symmetric);
         mxdi_qdq_affine(&p->scale[v], &p->zero_point[v], low, high, p->domain.bits[v], p->signed_activations, symmetric);
     }
     for (uint32_t v = 0; v < p->n_values; v++) {

@@ -7,6 +7,7 @@
 
 #include "base/dtype.h"
 #include "engine/asked.h"
+#include "quant/layer.h"
 #include "quant/qdq.h"
 #include "quant/weights_told.h"
 
@@ -79,19 +80,6 @@ static mxd_status round_layer(mxdi_qdq_plan *p, uint32_t n, mxd_dtype half, mxd_
 }
 
 /* ---- integers ---- */
-
-/* Weights of a node as (outer, channels, inner), and the axis of output channels. */
-static int32_t view_weights(mxdi_weights_view *out, const mxdi_graph *g, const mxd_node *node)
-{
-    const mxd_value *const w = &g->value[node->in[1]];
-    const int32_t axis = mxdi_node_is(node, "Conv") || (mxdi_node_is(node, "Gemm") && mxd_node_int(node, "transB", 0)) ? 0 : w->rank - 1;
-    *out = (mxdi_weights_view){ w->data, 1, w->dim[axis], 1 };
-    for (int32_t k = 0; k < axis; k++)
-        out->outer *= w->dim[k];
-    for (int32_t k = axis + 1; k < w->rank; k++)
-        out->inner *= w->dim[k];
-    return axis;
-}
 
 /* Two to a byte where bits allow. */
 static mxd_status store_integers(uint32_t *out, mxdi_graph *g, uint32_t like, const int8_t *q, uint32_t bits, const char *base, mxd_error *err)
@@ -178,7 +166,7 @@ static mxd_status integer_layer(mxdi_qdq_plan *p, uint32_t n, mxd_error *err)
         return MXD_OK; /* a product of two activations */
     const mxdi_setting *const s = &p->setting[n];
     const uint32_t x = g->node[n].in[0], b = g->node[n].n_in > 2 ? g->node[n].in[2] : MXD_NO_VALUE;
-    const int32_t axis = view_weights(&w, g, &g->node[n]);
+    const int32_t axis = mxdi_layer_weights(&w, g, &g->node[n]);
     bool told;
     MXD_TRY(mxdi_weights_told(&q, &told, p, n, &w, err));
     if (!told)
@@ -197,7 +185,7 @@ static mxd_status weight_only_layer(mxdi_qdq_plan *p, uint32_t n, mxd_error *err
     mxdi_weights_view w;
     mxdi_weights_q q;
     const mxdi_setting *const s = &p->setting[n];
-    const int32_t axis = view_weights(&w, g, &g->node[n]);
+    const int32_t axis = mxdi_layer_weights(&w, g, &g->node[n]);
     const mxd_value v = g->value[g->node[n].in[1]];
     if (!s->block || axis != 0) {
         bool told;
@@ -214,18 +202,13 @@ static mxd_status weight_only_layer(mxdi_qdq_plan *p, uint32_t n, mxd_error *err
     return add_weight_dequantizer(p, n, &q, dim, v.rank, 1, s->block, s->precision.w_bits, err);
 }
 
-static bool has_constant_weights(const mxdi_graph *g, const mxd_node *n)
-{
-    return n->n_in > 1 && n->in[1] != MXD_NO_VALUE && g->value[n->in[1]].data && g->value[n->in[1]].dtype == MXD_F32 && g->value[n->in[1]].rank >= 2;
-}
-
 mxd_status mxdi_qdq_weights(mxdi_qdq_plan *p, mxd_error *err)
 {
     for (uint32_t n = 0; n < p->n_nodes; n++) {
         if (!mxdi_is_product(&p->g->node[n]))
             continue;
         const mxdi_precision s = p->setting[n].precision;
-        const bool constant = has_constant_weights(p->g, &p->g->node[n]);
+        const bool constant = mxdi_layer_is_constant(p->g, &p->g->node[n]);
         if (p->domain.node[n])
             MXD_TRY(integer_layer(p, n, err));
         else if (s.w_bits && !s.a_bits && constant)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The steps of quantizing in order: canonical graph, settings by the recipe, integer domain, ranges, weights, activations.
+ * The steps of quantizing in order: canonical graph, settings by the recipe, equalization, integer domain, ranges, weights, activations.
  */
 #include "quant/quantize.h"
 
@@ -10,6 +10,7 @@
 #include "engine/asked.h"
 #include "onnx/onnx.h"
 #include "passes/passes.h"
+#include "quant/equalize.h"
 #include "quant/qdq.h"
 
 /* A layer asked for integers that cannot have them stays float: told, unless the recipe allows more. */
@@ -35,6 +36,18 @@ static mxd_status check_layers(const mxdi_graph *g, mxdi_setting *setting, mxd_e
     return MXD_OK;
 }
 
+/* What one call works on. */
+struct job {
+    mxdi_graph                  *g;
+    const mxdi_graph            *original; /* as imported */
+    const mxdi_quantize_options *o;
+    mxdi_setting                *setting;
+    const mxdi_calibration      *given;
+    mxdi_calibration            *own; /* made here, for all or for equalized tensors */
+    uint8_t                     *scaled; /* (n_values) channels were equalized */
+    mxdi_qdq_plan                plan;
+};
+
 /* (n_values) those with a range, where a calibration tells only of some; NULL: of all. */
 static mxd_status known_ranges(uint8_t **out, mxdi_graph *g, const mxdi_calibration *c, mxd_error *err)
 {
@@ -47,19 +60,48 @@ static mxd_status known_ranges(uint8_t **out, mxdi_graph *g, const mxdi_calibrat
     return *out ? MXD_OK : mxdi_nomem(err);
 }
 
-static mxd_status plan_init(mxdi_qdq_plan *p, mxdi_graph *g, const mxdi_graph *original, mxdi_setting *setting, const mxdi_calibration *calibration,
-                            const mxdi_quantize_options *o, mxd_error *err)
+/* ---- ranges ---- */
+
+/* Observes the data where nobody did: without a calibration everything, with one what was equalized since. */
+static mxd_status observe(struct job *j, mxd_error *err)
 {
+    const char *scaled = NULL;
+    bool quantized = false;
+    for (uint32_t v = 0; v < j->plan.n_values; v++) {
+        quantized = quantized || j->plan.domain.bits[v];
+        if (j->plan.domain.bits[v] && j->scaled && j->scaled[v] && !scaled)
+            scaled = j->g->value[v].name;
+    }
+    if (!quantized || (j->given && !scaled))
+        return MXD_OK;
+    if (!j->o->data) /* without a calibration, ranges tell */
+        return !j->given ? MXD_OK : mxdi_fail(err, MXD_E_USAGE, "repair 'cle': tensor '%s' has other ranges now: samples to calibrate with (--data SPEC) expected", scaled);
+    const mxdi_calibrate_options o = { .method = j->given ? j->given->method : MXDI_MSE, .threads = j->o->threads,
+                                       .progress = j->o->progress, .user = j->o->user };
+    MXD_TRY(mxdi_calibrate(&j->own, j->g, j->o->data, &o, j->o->registry, j->g->arena.alloc, err));
+    if (j->given)
+        j->plan.rescaled = j->own;
+    else
+        j->plan.calibration = j->own;
+    return MXD_OK;
+}
+
+static mxd_status plan_init(struct job *j, mxd_error *err)
+{
+    mxdi_graph *const g = j->g;
+    mxdi_qdq_plan *const p = &j->plan;
+    const mxdi_calibration *calibration;
     uint8_t *known;
-    MXD_TRY(mxdi_calibration_bind(&calibration, calibration, g, err));
+    MXD_TRY(mxdi_calibration_bind(&calibration, j->given, g, err));
     MXD_TRY(known_ranges(&known, g, calibration, err));
-    *p = (mxdi_qdq_plan){ .g = g, .original = original, .setting = setting, .calibration = calibration, .signed_activations = o->backend->signed_activations != 0,
-                          .symmetric = o->backend->symmetric_only != 0, .n_values = g->n_values, .n_nodes = g->n_nodes };
+    *p = (mxdi_qdq_plan){ .g = g, .original = j->original, .setting = j->setting, .calibration = calibration, .scaled = j->scaled,
+                          .signed_activations = j->o->backend->signed_activations != 0,
+                          .symmetric = j->o->backend->symmetric_only != 0, .n_values = g->n_values, .n_nodes = g->n_nodes };
     p->scale = MXDI_NEW(&g->arena, float, g->n_values + 1);
     p->zero_point = MXDI_NEW(&g->arena, int32_t, g->n_values + 1);
     if (!p->scale || !p->zero_point)
         return mxdi_nomem(err);
-    return mxdi_domain_of(&p->domain, &g->arena, g, setting, o->backend, known, err);
+    return mxdi_domain_of(&p->domain, &g->arena, g, j->setting, j->o->backend, known, err);
 }
 
 /* Opset 13 for per-axis quantizers and 16-bit casts, 21 for 4 bits and blocks. */
@@ -135,25 +177,38 @@ static mxd_status list_layers(mxdi_quantize_result *r, mxdi_graph *g, const mxdi
     return MXD_OK;
 }
 
-static mxd_status quantize(mxdi_graph *g, const mxdi_graph *original, mxdi_quantize_result *result, const mxdi_recipe *recipe, const mxdi_calibration *calibration,
-                           const mxdi_quantize_options *o, mxd_error *err)
+/* The canonical graph with what is asked of each layer, and everything done to it that stays float. */
+static mxd_status prepare(struct job *j, const mxdi_recipe *recipe, mxd_error *err)
 {
     bool scalable;
-    mxdi_qdq_plan plan;
-    MXD_TRY(mxdi_passes_prepare(g, calibration ? calibration->input : NULL, calibration ? calibration->n_inputs : 0, 1, &scalable, err));
-    mxdi_setting *const setting = MXDI_NEW(&g->arena, mxdi_setting, g->n_nodes + 1);
-    if (!setting)
+    mxdi_graph *const g = j->g;
+    mxdi_shape_binding *shape = j->given ? j->given->input : NULL;
+    uint32_t n_shapes = j->given ? j->given->n_inputs : 0;
+    if (n_shapes == 0 && j->o->data)
+        MXD_TRY(mxdi_calibration_shapes(&shape, &n_shapes, &g->arena, g, j->o->data, err));
+    MXD_TRY(mxdi_passes_prepare(g, shape, n_shapes, 1, &scalable, err));
+    j->setting = MXDI_NEW(&g->arena, mxdi_setting, g->n_nodes + 1);
+    if (!j->setting)
         return mxdi_nomem(err);
-    MXD_TRY(mxdi_recipe_apply(setting, recipe, g, err));
-    MXD_TRY(check_layers(g, setting, err));
-    MXD_TRY(plan_init(&plan, g, original, setting, calibration, o, err));
-    const int32_t opset = needed_opset(g, setting, plan.domain.bits);
-    MXD_TRY(mxdi_qdq_ranges(&plan, err));
-    MXD_TRY(list_layers(result, g, setting, err));
-    MXD_TRY(mxdi_averages_of(&result->averages, g, setting, plan.domain.bits, err));
-    MXD_TRY(write_metadata(g, result, setting, err));
-    MXD_TRY(mxdi_qdq_weights(&plan, err));
-    MXD_TRY(mxdi_qdq_activations(&plan, err));
+    MXD_TRY(mxdi_recipe_apply(j->setting, recipe, g, err));
+    MXD_TRY(check_layers(g, j->setting, err));
+    if (!(j->o->repair & MXDI_REPAIR_CLE))
+        return MXD_OK;
+    if (j->given && j->given->n_modules)
+        return mxdi_fail(err, MXD_E_USAGE, "repair 'cle': NNI's calibration tells of weights as they were, not equalized; calibrate with --data SPEC, or leave it out");
+    j->scaled = MXDI_NEW(&g->arena, uint8_t, g->n_values + 1);
+    return j->scaled ? mxdi_equalize(g, j->setting, j->scaled, err) : mxdi_nomem(err);
+}
+
+static mxd_status write_qdq(struct job *j, mxdi_quantize_result *result, mxd_error *err)
+{
+    mxdi_graph *const g = j->g;
+    const int32_t opset = needed_opset(g, j->setting, j->plan.domain.bits);
+    MXD_TRY(list_layers(result, g, j->setting, err));
+    MXD_TRY(mxdi_averages_of(&result->averages, g, j->setting, j->plan.domain.bits, err));
+    MXD_TRY(write_metadata(g, result, j->setting, err));
+    MXD_TRY(mxdi_qdq_weights(&j->plan, err));
+    MXD_TRY(mxdi_qdq_activations(&j->plan, err));
     if (g->opset < opset)
         MXD_TRY(mxdi_onnx_raise_opset(g, opset, err));
     for (uint32_t n = 0; n < g->n_nodes; n++)
@@ -165,17 +220,27 @@ static mxd_status quantize(mxdi_graph *g, const mxdi_graph *original, mxdi_quant
     return mxdi_graph_verify(g, err);
 }
 
+static mxd_status quantize(struct job *j, mxdi_quantize_result *result, const mxdi_recipe *recipe, mxd_error *err)
+{
+    MXD_TRY(prepare(j, recipe, err));
+    MXD_TRY(plan_init(j, err));
+    MXD_TRY(observe(j, err));
+    MXD_TRY(mxdi_qdq_ranges(&j->plan, err));
+    return write_qdq(j, result, err);
+}
+
 mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const mxdi_graph *graph, const mxdi_recipe *recipe,
                          const mxdi_calibration *calibration, const mxdi_quantize_options *options, mxd_error *err)
 {
-    mxdi_graph *g = NULL;
+    struct job j = { .original = graph, .o = options, .given = calibration };
     *out = NULL;
-    MXD_TRY(mxdi_graph_clone(&g, graph, err));
-    const mxd_status st = quantize(g, graph, result, recipe, calibration, options, err);
+    MXD_TRY(mxdi_graph_clone(&j.g, graph, err));
+    const mxd_status st = quantize(&j, result, recipe, err);
+    mxdi_calibration_destroy(j.own);
     if (st != MXD_OK) {
-        mxdi_graph_destroy(g);
+        mxdi_graph_destroy(j.g);
         return st;
     }
-    *out = g;
+    *out = j.g;
     return MXD_OK;
 }

@@ -20,14 +20,20 @@ typedef struct mxdi_quantize_result {
     mxdi_averages averages;
 } mxdi_quantize_result;
 
+enum { MXDI_REPAIR_CLE = 1 };
+
 typedef struct mxdi_quantize_options {
     const mxd_constraints *backend; /* what the target takes */
     const mxdi_registry   *registry;
     const mxdi_source     *data;    /* may be NULL */
     uint32_t               threads;
+    uint32_t               repair;  /* of the whole network: MXDI_REPAIR_* */
+    int (*progress)(void *user, double done);
+    void                  *user;
 } mxdi_quantize_options;
 
-/* `graph` as imported; only read (constants are shared: it must outlive *out). */
+/* `graph` as imported; only read (constants are shared: it must outlive *out). Without a calibration, data are observed by
+ * the default method where activations are quantized. */
 mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const mxdi_graph *graph, const mxdi_recipe *recipe,
                          const mxdi_calibration *calibration, const mxdi_quantize_options *options, mxd_error *err);
 /* Of a bound float graph with the setting of each node (averages.c). */
