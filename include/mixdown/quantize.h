@@ -68,12 +68,13 @@ MXD_API void mxd_calibration_tensor(mxd_tensor_range *out, const mxd_calibration
 typedef struct mxd_quantize_options {
     uint32_t     struct_size;
     const char  *for_backends; /* "tensorrt,onnxruntime": only what all of them accept; NULL: cpu */
-    const char  *repair;       /* "cle" (docs/recipe.md); NULL or "none": no correction */
+    const char  *repair;       /* "cle,bias" or one of them (docs/recipe.md); NULL or "none": no correction */
     uint32_t     threads;
     mxd_progress progress;
     void        *user;
+    uint64_t     seed;         /* of the places at which corrections compare layers */
 } mxd_quantize_options;
-#define MXD_QUANTIZE_OPTIONS_INIT { sizeof(mxd_quantize_options), NULL, NULL, 0, NULL, NULL }
+#define MXD_QUANTIZE_OPTIONS_INIT { sizeof(mxd_quantize_options), NULL, NULL, 0, NULL, NULL, 0 }
 
 /** What quantize did; each average as docs/recipe.md defines it. */
 typedef struct mxd_quantize_report {
@@ -87,7 +88,7 @@ typedef struct mxd_quantize_report {
  * Write precision into the graph: QuantizeLinear, DequantizeLinear and Cast around what the recipe names.
  *
  * @param calibration  may be NULL: `data` are then calibrated with, where activations are to be quantized.
- * @param data         may be NULL when there is a calibration and no correction that changes ranges.
+ * @param data         may be NULL when there is a calibration and no correction; those compare layers' outputs on it.
  * @retval MXD_E_USAGE  a recipe entry names no layer of this model; the nearest name is told.
  * @retval MXD_E_CANCELLED  `progress` said so.
  * @retval MXD_E_UNSUPPORTED  a precision that nothing here executes (16-bit integers).

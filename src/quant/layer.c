@@ -45,3 +45,25 @@ mxd_status mxdi_layer_own(float **out, mxdi_graph *g, const mxdi_links *links, u
     *out = (float *)(uintptr_t)g->value[copy].data;
     return MXD_OK;
 }
+
+mxd_status mxdi_layer_own_bias(mxdi_graph *g, const mxdi_links *links, uint32_t n, mxd_error *err)
+{
+    mxdi_weights_view w;
+    float            *bias;
+    mxd_node *const   node = &g->node[n];
+    if (node->n_in > 2 && node->in[2] != MXD_NO_VALUE)
+        return mxdi_layer_own(&bias, g, links, n, 2, err);
+    mxdi_layer_weights(&w, g, node);
+    float *const     zeros = MXDI_NEW(&g->arena, float, (size_t)w.channels);
+    uint32_t *const  in    = MXDI_NEW(&g->arena, uint32_t, 3);
+    char *const      name  = mxdi_arena_printf(&g->arena, "%s_bias", node->name);
+    const mxd_tensor t     = { .data = zeros, .dtype = MXD_F32, .rank = 1, .dim = { w.channels } };
+    if (!zeros || !in || !name)
+        return mxdi_nomem(err);
+    in[0] = node->in[0];
+    in[1] = node->in[1];
+    MXD_TRY(mxdi_graph_add_constant(&in[2], g, NULL, name, &t, false, err));
+    g->node[n].in   = in;
+    g->node[n].n_in = 3;
+    return MXD_OK;
+}

@@ -17,4 +17,6 @@ bool mxdi_layer_is_constant(const mxdi_graph *g, const mxd_node *node);
  * may be stale but for the number of uses. */
 mxd_status mxdi_layer_own(float **out, mxdi_graph *g, const mxdi_links *links, uint32_t n,
                           uint32_t k, mxd_error *err);
+/* Conv and Gemm get a bias of their own, of zeros where there was none. */
+mxd_status mxdi_layer_own_bias(mxdi_graph *g, const mxdi_links *links, uint32_t n, mxd_error *err);
 #endif

@@ -18,6 +18,7 @@ typedef struct mxdi_qdq_plan {
     const mxdi_calibration *rescaled;    /* in its place for values with scaled[v] (n_values); NULL: there are none */
     const uint8_t          *scaled;
     bool                    signed_activations, symmetric;
+    uint8_t                *told;        /* (n_nodes) weights have the integers that a file tells */
     float                  *scale;       /* (n_values) of quantized activations */
     int32_t                *zero_point;
     uint32_t                n_values, n_nodes;

@@ -169,6 +169,7 @@ static mxd_status integer_layer(mxdi_qdq_plan *p, uint32_t n, mxd_error *err)
     const int32_t axis = mxdi_layer_weights(&w, g, &g->node[n]);
     bool told;
     MXD_TRY(mxdi_weights_told(&q, &told, p, n, &w, err));
+    p->told[n] = told;
     if (!told)
         MXD_TRY(mxdi_wrap(err, mxdi_weights_quantize(&q, &g->arena, &w, s->precision.w_bits, s->per_tensor, err), "layer '%s'", g->node[n].name));
     const int64_t x_max = 1 << p->domain.bits[x];
@@ -190,6 +191,7 @@ static mxd_status weight_only_layer(mxdi_qdq_plan *p, uint32_t n, mxd_error *err
     if (!s->block || axis != 0) {
         bool told;
         MXD_TRY(mxdi_weights_told(&q, &told, p, n, &w, err));
+        p->told[n] = told;
         if (!told)
             MXD_TRY(mxdi_wrap(err, mxdi_weights_quantize(&q, &g->arena, &w, s->precision.w_bits, s->per_tensor, err), "layer '%s'", g->node[n].name));
         return add_weight_dequantizer(p, n, &q, &q.n_scales, s->per_tensor && q.n_scales == 1 ? 0 : 1, axis, 0, s->precision.w_bits, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The steps of quantizing in order: canonical graph, settings by the recipe, equalization, integer domain, ranges, weights, activations.
+ * The steps of quantizing in order: canonical graph, settings by the recipe, equalization, integer domain, ranges, weights, activations,
+ * corrections.
  */
 #include "quant/quantize.h"
 
@@ -11,7 +12,9 @@
 #include "onnx/onnx.h"
 #include "passes/passes.h"
 #include "quant/equalize.h"
+#include "quant/layer.h"
 #include "quant/qdq.h"
+#include "quant/repair.h"
 
 /* A layer asked for integers that cannot have them stays float: told, unless the recipe allows more. */
 static mxd_status check_layers(const mxdi_graph *g, mxdi_setting *setting, mxd_error *err)
@@ -46,6 +49,7 @@ struct job {
     mxdi_calibration            *own; /* made here, for all or for equalized tensors */
     uint8_t                     *scaled; /* (n_values) channels were equalized */
     mxdi_qdq_plan                plan;
+    double                       calibrated; /* share of the work that calibrating is */
 };
 
 /* (n_values) those with a range, where a calibration tells only of some; NULL: of all. */
@@ -62,6 +66,12 @@ static mxd_status known_ranges(uint8_t **out, mxdi_graph *g, const mxdi_calibrat
 
 /* ---- ranges ---- */
 
+static int calibration_progress(void *user, double done)
+{
+    const struct job *const j = user;
+    return j->o->progress(j->o->user, done * j->calibrated);
+}
+
 /* Observes the data where nobody did: without a calibration everything, with one what was equalized since. */
 static mxd_status observe(struct job *j, mxd_error *err)
 {
@@ -77,7 +87,7 @@ static mxd_status observe(struct job *j, mxd_error *err)
     if (!j->o->data) /* without a calibration, ranges tell */
         return !j->given ? MXD_OK : mxdi_fail(err, MXD_E_USAGE, "repair 'cle': tensor '%s' has other ranges now: samples to calibrate with (--data SPEC) expected", scaled);
     const mxdi_calibrate_options o = { .method = j->given ? j->given->method : MXDI_MSE, .threads = j->o->threads,
-                                       .progress = j->o->progress, .user = j->o->user };
+                                       .progress = j->o->progress ? calibration_progress : NULL, .user = j };
     MXD_TRY(mxdi_calibrate(&j->own, j->g, j->o->data, &o, j->o->registry, j->g->arena.alloc, err));
     if (j->given)
         j->plan.rescaled = j->own;
@@ -99,7 +109,8 @@ static mxd_status plan_init(struct job *j, mxd_error *err)
                           .symmetric = j->o->backend->symmetric_only != 0, .n_values = g->n_values, .n_nodes = g->n_nodes };
     p->scale = MXDI_NEW(&g->arena, float, g->n_values + 1);
     p->zero_point = MXDI_NEW(&g->arena, int32_t, g->n_values + 1);
-    if (!p->scale || !p->zero_point)
+    p->told = MXDI_NEW(&g->arena, uint8_t, g->n_nodes + 1);
+    if (!p->scale || !p->zero_point || !p->told)
         return mxdi_nomem(err);
     return mxdi_domain_of(&p->domain, &g->arena, g, j->setting, j->o->backend, known, err);
 }
@@ -178,7 +189,7 @@ static mxd_status list_layers(mxdi_quantize_result *r, mxdi_graph *g, const mxdi
 }
 
 /* The canonical graph with what is asked of each layer, and everything done to it that stays float. */
-static mxd_status prepare(struct job *j, const mxdi_recipe *recipe, mxd_error *err)
+static mxd_status prepare(struct job *j, const mxdi_recipe *recipe, bool *needs_data, mxd_error *err)
 {
     bool scalable;
     mxdi_graph *const g = j->g;
@@ -192,6 +203,7 @@ static mxd_status prepare(struct job *j, const mxdi_recipe *recipe, mxd_error *e
         return mxdi_nomem(err);
     MXD_TRY(mxdi_recipe_apply(j->setting, recipe, g, err));
     MXD_TRY(check_layers(g, j->setting, err));
+    MXD_TRY(mxdi_repair_ask(j->setting, needs_data, g, j->o, err));
     if (!(j->o->repair & MXDI_REPAIR_CLE))
         return MXD_OK;
     if (j->given && j->given->n_modules)
@@ -222,11 +234,27 @@ static mxd_status write_qdq(struct job *j, mxdi_quantize_result *result, mxd_err
 
 static mxd_status quantize(struct job *j, mxdi_quantize_result *result, const mxdi_recipe *recipe, mxd_error *err)
 {
-    MXD_TRY(prepare(j, recipe, err));
+    bool needs_data = false;
+    mxdi_graph *before = NULL;
+    MXD_TRY(prepare(j, recipe, &needs_data, err));
     MXD_TRY(plan_init(j, err));
+    j->calibrated = needs_data ? 0.1 : 1.0;
     MXD_TRY(observe(j, err));
     MXD_TRY(mxdi_qdq_ranges(&j->plan, err));
-    return write_qdq(j, result, err);
+    if (needs_data)
+        MXD_TRY(mxdi_graph_clone(&before, j->g, err));
+    mxd_status st = write_qdq(j, result, err);
+    for (uint32_t n = 0; n < j->plan.n_nodes; n++)
+        if (j->plan.told[n]) { /* trained with these integers */
+            j->setting[n].rounding = MXDI_NEAREST;
+            j->setting[n].correct_bias = false;
+        }
+    if (st == MXD_OK && needs_data) {
+        const mxdi_repair_options o = { j->o->registry, j->o->data, j->o->adaround, j->o->threads, j->o->seed, { j->o->progress, j->o->user, j->calibrated, 1.0 } };
+        st = mxdi_repair(j->g, before, j->setting, &o, err);
+    }
+    mxdi_graph_destroy(before);
+    return st;
 }
 
 mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const mxdi_graph *graph, const mxdi_recipe *recipe,

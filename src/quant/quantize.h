@@ -7,6 +7,7 @@
 
 #include "quant/calibration.h"
 #include "quant/recipe.h"
+#include "quant/rounding.h"
 
 /* Named averages of bits; definitions in docs/recipe.md. */
 typedef struct mxdi_averages {
@@ -20,7 +21,7 @@ typedef struct mxdi_quantize_result {
     mxdi_averages averages;
 } mxdi_quantize_result;
 
-enum { MXDI_REPAIR_CLE = 1 };
+enum { MXDI_REPAIR_CLE = 1, MXDI_REPAIR_BIAS = 2, MXDI_REPAIR_ADAROUND = 4 };
 
 typedef struct mxdi_quantize_options {
     const mxd_constraints *backend; /* what the target takes */
@@ -28,6 +29,8 @@ typedef struct mxdi_quantize_options {
     const mxdi_source     *data;    /* may be NULL */
     uint32_t               threads;
     uint32_t               repair;  /* of the whole network: MXDI_REPAIR_* */
+    const mxdi_rounding   *adaround; /* who does it; NULL: nobody, to ask for it is an error */
+    uint64_t               seed;
     int (*progress)(void *user, double done);
     void                  *user;
 } mxdi_quantize_options;

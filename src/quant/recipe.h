@@ -13,6 +13,9 @@
 
 typedef enum mxdi_method { MXDI_MINMAX, MXDI_PERCENTILE, MXDI_MSE, MXDI_ENTROPY } mxdi_method;
 
+/* How weights are rounded. UNSAID: to nearest, unless a repair of the whole network says otherwise. */
+typedef enum mxdi_rounding_choice { MXDI_ROUNDING_UNSAID, MXDI_NEAREST, MXDI_ADAROUND } mxdi_rounding_choice;
+
 /* Everything a rule can say of a layer. */
 typedef struct mxdi_setting {
     mxdi_precision precision;
@@ -21,8 +24,10 @@ typedef struct mxdi_setting {
     bool        per_tensor;      /* weights with one scale */
     int32_t     block;           /* weights with a scale per so many input channels; 0: none */
     int32_t     method;          /* mxdi_method, or -1: as calibrated */
+    mxdi_rounding_choice rounding;
+    bool        correct_bias;    /* no rule says that; set by quantize for a repair */
 } mxdi_setting;
-#define MXDI_SETTING_F32 ((mxdi_setting){ { 0, 0, MXD_F32 }, { 0, 0, MXD_F32 }, false, false, 0, -1 })
+#define MXDI_SETTING_F32 ((mxdi_setting){ { 0, 0, MXD_F32 }, { 0, 0, MXD_F32 }, false, false, 0, -1, MXDI_ROUNDING_UNSAID, false })
 
 typedef struct mxdi_rule {
     const char *const *name, *const *regex, *const *op_type; /* empty lists: not asked. name: exact or glob */

@@ -162,21 +162,32 @@ static mxd_status work_recipes(void *state, uint64_t *result, mxd_error *err)
     return st;
 }
 
-static mxd_status work_quantize(void *state, uint64_t *result, mxd_error *err)
+static mxd_status quantize_by(struct world *w, const char *repair, const char *path,
+                              uint64_t *result, mxd_error *err)
 {
-    struct world *const  w       = state;
     mxd_model           *q       = NULL;
     mxd_quantize_options options = MXD_QUANTIZE_OPTIONS_INIT;
     mxd_quantize_report  report;
     options.threads = 1;
+    options.repair  = repair;
     mxd_status st =
         mxd_quantize(&q, &report, w->model, w->recipe, w->calibration, w->data, &options, err);
     if (st == MXD_OK)
-        st = mxd_model_save(q, "q.onnx", err);
+        st = mxd_model_save(q, path, err);
     if (st == MXD_OK)
-        *result = refuse_hash_file("q.onnx");
+        *result = refuse_hash_file(path);
     mxd_model_destroy(q);
     return st;
+}
+
+static mxd_status work_quantize(void *state, uint64_t *result, mxd_error *err)
+{
+    return quantize_by(state, NULL, "q.onnx", result, err);
+}
+
+static mxd_status work_repair(void *state, uint64_t *result, mxd_error *err)
+{
+    return quantize_by(state, "cle,bias", "repaired.onnx", result, err);
 }
 
 /* ---- building ---- */
@@ -401,6 +412,7 @@ REFUSED(calibration_save, 29, false) /* some ten thousand small JSON values */
 REFUSED(calibration_load, 29, true)
 REFUSED(recipes, 1, true)
 REFUSED(quantize, 1, false)
+REFUSED(repair, 3, false)
 REFUSED(build_float, 1, false)
 REFUSED(build_quantized, 1, false)
 REFUSED(build_mixed, 1, false)
@@ -424,6 +436,7 @@ int main(void)
         cmocka_unit_test(calibration_load),
         cmocka_unit_test(recipes),
         cmocka_unit_test(quantize),
+        cmocka_unit_test(repair),
         cmocka_unit_test(build_float),
         cmocka_unit_test(build_quantized),
         cmocka_unit_test(build_mixed),
