@@ -15,7 +15,7 @@ static const struct opt opts[] = {
     { OPT_STR, "for", 0, &targets, false, "BACKEND[,...]", "write only what these accept: cpu onnxruntime openvino tensorrt" },
     { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations: from `mixdown calibrate`, or NNI's calibration_config (.json)" },
     { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples to calibrate with in place of a calibration file, and for repairs" },
-    { OPT_STR, "repair", 0, &repair, false, "LIST", "corrections: cle (equalize weights of neighbours), bias (take out mean errors), or none" },
+    { OPT_STR, "repair", 0, &repair, false, "LIST", "corrections: cle (equalize weights of neighbours), bias (take out mean errors), adaround (choose roundings), or none" },
     { OPT_STR, "nni-calibration", 0, &nni_path, false, "FILE", "also write the result as NNI's calibration_config (.json)" },
     { OPT_STR, "nni-dialect", 0, &nni_dialect, false, "v2|v3", "its keys: v2 (default, flat) or v3 (nested)" },
     OPT_END,

@@ -68,7 +68,7 @@ MXD_API void mxd_calibration_tensor(mxd_tensor_range *out, const mxd_calibration
 typedef struct mxd_quantize_options {
     uint32_t     struct_size;
     const char  *for_backends; /* "tensorrt,onnxruntime": only what all of them accept; NULL: cpu */
-    const char  *repair;       /* "cle,bias" or one of them (docs/recipe.md); NULL or "none": no correction */
+    const char  *repair;       /* "cle,bias,adaround" or some of them (docs/recipe.md); NULL or "none": no correction */
     uint32_t     threads;
     mxd_progress progress;
     void        *user;

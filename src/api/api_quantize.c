@@ -8,6 +8,7 @@
 #include "api/api_recipe.h"
 #include "base/text.h"
 #include "quant/quantize.h"
+#include "train/adaround.h"
 
 struct mxd_calibration { const mxd_context *ctx; mxdi_calibration *calibration; };
 
@@ -157,20 +158,20 @@ static mxd_status join_constraints(mxd_constraints *out, const mxd_context *ctx,
 
 static mxd_status parse_repair(uint32_t *out, const char *list, mxd_error *err)
 {
-    static const char *const names[] = { "cle", "bias", "none" };
+    static const char *const names[] = { "cle", "bias", "adaround", "none" };
     *out = 0;
     for (const char *p = list ? list : ""; *p;) {
         const size_t n = strcspn(p, ",");
         char word[64];
         size_t k = 0;
         snprintf(word, sizeof(word), "%.*s", (int)(n < 63 ? n : 63), p);
-        while (k < 3 && strcmp(word, names[k]) != 0)
+        while (k < 4 && strcmp(word, names[k]) != 0)
             k++;
-        if (k == 3 || (k == 2 && strcmp(list, "none") != 0)) {
-            const char *const near = k == 3 ? mxdi_nearest(word, names, 3) : NULL;
-            return mxdi_fail(err, MXD_E_USAGE, "repair '%s': cle, bias (or both, with a comma between) or none expected%s%s", k == 3 ? word : list, near ? "; perhaps " : "", near ? near : "");
+        if (k == 4 || (k == 3 && strcmp(list, "none") != 0)) {
+            const char *const near = k == 4 ? mxdi_nearest(word, names, 4) : NULL;
+            return mxdi_fail(err, MXD_E_USAGE, "repair '%s': cle, bias, adaround (any of them, with commas between) or none expected%s%s", k == 4 ? word : list, near ? "; perhaps " : "", near ? near : "");
         }
-        *out |= k < 2 ? 1u << k : 0;
+        *out |= k < 3 ? 1u << k : 0;
         p += n + (p[n] == ',');
     }
     return MXD_OK;
@@ -192,7 +193,7 @@ mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_
     if (data)
         source = mxdi_api_source(data);
     const mxdi_quantize_options inner = { .backend = &constraints, .registry = &ctx->registry, .data = data ? &source : NULL, .threads = o->threads,
-                                          .repair = repair, .progress = o->progress, .user = o->user,
+                                          .repair = repair, .adaround = &mxdi_adaround, .progress = o->progress, .user = o->user,
                                           .seed = MXDI_HAS_FIELD(o, mxd_quantize_options, seed) ? o->seed : 0 };
     mxd_model *const q = MXDI_ALLOC(&ctx->allocator, mxd_model, 1);
     if (!q)

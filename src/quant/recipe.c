@@ -95,7 +95,7 @@ static void read_precision(mxdi_precision *out, struct mxdi_recipe_reader *r, co
 static void read_word(struct mxdi_recipe_reader *r, mxdi_setting *s, const char *key, const char *word)
 {
     static const char *const schemes[] = { "affine", "symmetric" }, *const granularities[] = { "channel", "tensor", "block:32" };
-    static const char *const roundings[] = { "nearest" }, *const methods[] = { "minmax", "percentile", "mse", "entropy" };
+    static const char *const roundings[] = { "nearest", "adaround" }, *const methods[] = { "minmax", "percentile", "mse", "entropy" };
     char end;
     int block;
     if (strcmp(key, "scheme") == 0) {
@@ -112,8 +112,10 @@ static void read_word(struct mxdi_recipe_reader *r, mxdi_setting *s, const char 
         s->method = mxdi_method_parse(word);
         if (s->method < 0)
             mxdi_recipe_unknown(r, "method", word, methods, 4);
-    } else if (strcmp(word, "nearest") != 0) {
-        mxdi_recipe_unknown(r, "rounding", word, roundings, 1);
+    } else {
+        s->rounding = strcmp(word, "adaround") == 0 ? MXDI_ADAROUND : MXDI_NEAREST;
+        if (s->rounding == MXDI_NEAREST && strcmp(word, "nearest") != 0)
+            mxdi_recipe_unknown(r, "rounding", word, roundings, 2);
     }
 }
 

@@ -114,6 +114,20 @@ class Commands(Case):
         rows = {row["node"]: row for row in self.ok("audit", "r.onnx")["layers"]}
         self.assertEqual([rows[n]["stored"] for n in ("stem", "branch", "head")], ["w8a8", "f32", "f32"])
 
+    def test_repair(self):
+        quantize = ["quantize", "residual.onnx", "--precision", "w4a8", "--data", self.data, "--repair"]
+        made = {}
+        for repair in ("none", "cle", "bias", "adaround", "cle,bias,adaround"):
+            self.ok(*quantize, repair, "-o", f"{repair}.onnx")
+            made[repair] = (self.folder / f"{repair}.onnx").read_bytes()
+            self.assertEqual(self.ok("audit", f"{repair}.onnx")["mismatches"], 0)
+        self.assertEqual(len(set(made.values())), 3)  # nothing to equalize beside a residual
+        self.ok(*quantize, "cle,bias,adaround", "-o", "again.onnx", "--threads", "3")
+        self.assertEqual(made["cle,bias,adaround"], (self.folder / "again.onnx").read_bytes())
+        self.write("a.json", '[{"precision": "w4-f32"}, {"names": ["head"], "precision": "w4-f32", "rounding": "adaround"}]')
+        self.ok("quantize", "residual.onnx", "--recipe", "a.json", "--data", self.data, "-o", "a.onnx")
+        self.ok("quantize", "residual.onnx", "--precision", "w4a8", "--calibration", "c.json", "--data", self.data, "--repair", "bias", "-o", "b.onnx")
+
     def test_quantize_for_nni(self):
         for dialect, precision in (("v2", "w8a8"), ("v3", "w6a6"), (None, "w4a8")):
             quantize = ["quantize", "residual.onnx", "--precision", precision]

@@ -80,6 +80,13 @@ class Mistakes(Case):
         self.mistake(2, "labels", "eval", "e.mxd", "--data", "npy:x.npy")
         self.mistake(1, "2x5x6 2x6x6", "calibrate", "residual.onnx", "--data", "npy:shape.npy", "-o", "d.json")
         self.mistake(2, "--data calibration", "quantize", "residual.onnx", "--precision", "w8a8", "-o", "q.onnx")
+        quantize = ["quantize", "residual.onnx", "--precision", "w4a8", "--calibration", "c.json", "-o", "q.onnx"]
+        self.mistake(2, "adarond adaround", *quantize, "--data", self.data, "--repair", "bias,adarond")
+        self.mistake(2, "none,cle cle", *quantize, "--data", self.data, "--repair", "none,cle")
+        for repair in ("bias", "adaround"):
+            self.mistake(2, f"{repair} --data", *quantize, "--repair", repair)
+        self.write("a.json", '[{"precision": "w4-f32", "rounding": "adaround"}]')
+        self.mistake(2, "adaround --data", "quantize", "residual.onnx", "--recipe", "a.json", "-o", "q.onnx")
 
     def test_recipes(self):
         quantize = ["quantize", "residual.onnx", "--calibration", "c.json", "-o", "q.onnx", "--recipe"]

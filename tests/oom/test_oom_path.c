@@ -187,7 +187,7 @@ static mxd_status work_quantize(void *state, uint64_t *result, mxd_error *err)
 
 static mxd_status work_repair(void *state, uint64_t *result, mxd_error *err)
 {
-    return quantize_by(state, "cle,bias", "repaired.onnx", result, err);
+    return quantize_by(state, "cle,bias,adaround", "repaired.onnx", result, err);
 }
 
 /* ---- building ---- */

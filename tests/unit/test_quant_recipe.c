@@ -184,9 +184,13 @@ static void everything_a_rule_says(void **state)
     mxdi_recipe *const r = parsed(
         "[{\"precision\": \"w4a8\", \"scheme\": \"symmetric\", \"granularity\": \"tensor\", \"method\": \"entropy\","
         " \"rounding\": \"nearest\", \"allow\": \"bf16\"},"
-        "{\"precision\": \"w4-f32\", \"granularity\": \"block:64\"}]");
+        "{\"precision\": \"w4-f32\", \"granularity\": \"block:64\", \"rounding\": \"adaround\"},"
+        "{\"precision\": \"w8a8\"}]");
     const mxdi_setting *const s = &r->rule[0].setting, *const t = &r->rule[1].setting;
-    assert_int_equal(r->n_rules, 2);
+    assert_int_equal(r->n_rules, 3);
+    assert_int_equal(s->rounding, MXDI_NEAREST);
+    assert_int_equal(t->rounding, MXDI_ADAROUND);
+    assert_int_equal(r->rule[2].setting.rounding, MXDI_ROUNDING_UNSAID);
     assert_true(s->symmetric && s->per_tensor && s->method == MXDI_ENTROPY && s->block == 0);
     assert_true(s->allow.compute == MXD_BF16 && s->allow.w_bits == 0);
     assert_true(!t->symmetric && !t->per_tensor && t->method == -1 && t->block == 64);
@@ -205,7 +209,7 @@ static void every_mistake_at_once(void **state)
     refused("[{\"op_types\": [\"Conv\"]}]", MXD_E_USAGE, "'precision' 'exclude'");
     refused("[{\"precision\": \"w8a8\", \"granularity\": \"block:4\"}]", MXD_E_USAGE, "block:4");
     refused("[{\"precision\": \"w8a8\", \"method\": \"mimax\"}]", MXD_E_USAGE, "mimax 'minmax'");
-    refused("[{\"precision\": \"w8a8\", \"rounding\": \"adaround\"}]", MXD_E_USAGE, "adaround");
+    refused("[{\"precision\": \"w8a8\", \"rounding\": \"adarond\"}]", MXD_E_USAGE, "'adaround'");
     refused("[{\"precision\": \"w8a8\", \"names\": []}]", MXD_E_USAGE, "'names'");
     refused("[{\"precision\": \"w16a16\"}]", MXD_E_UNSUPPORTED, "w16a16");
     refused("[{\"precision\": \"w16a16\"}, {\"precision\": \"w8a99\"}]", MXD_E_USAGE,

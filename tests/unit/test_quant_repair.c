@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Corrections of a quantized graph: columns against the operators, what layers are fed with against
- * the whole networks, and that bias correction brings outputs closer to the float ones.
+ * the whole networks, and that bias correction and AdaRound bring outputs closer to the float ones.
  */
 #include "quant_case.h"
 
@@ -10,6 +10,7 @@
 #include "passes/passes.h"
 #include "quant/columns.h"
 #include "quant/prefix.h"
+#include "train/adaround.h"
 
 static const mxd_value *value(const mxdi_graph *g, const char *name)
 {
@@ -114,7 +115,8 @@ static mxd_status quantize(mxdi_graph **q, const quant_case *c, const char *reci
                                        .registry = &c->registry,
                                        .threads  = threads,
                                        .data     = &source,
-                                       .repair   = repair };
+                                       .repair   = repair,
+                                       .adaround = &mxdi_adaround };
     *err                           = (mxd_error)MXD_ERROR_INIT;
     if (mxdi_recipe_parse(&rules, (mxdi_view){ (const uint8_t *)recipe, strlen(recipe) }, NULL,
                           err) != MXD_OK)
@@ -266,6 +268,85 @@ static void bias_takes_the_mean_error_out(void **state)
     quant_end(c);
 }
 
+/* A Conv without a bias, then a matrix of columns, then one that is no Gemm. */
+static mxdi_graph *three_products(void)
+{
+    mxdi_graph *const g = graph_new(17);
+    float             w[128];
+    for (int k = 0; k < 128; k++)
+        w[k] = (float)(k * 53 % 31 - 14) / 30.0f;
+    const uint32_t x = graph_input(g, "x", MXD_F32, DIMS(-1, 2, 6, 6));
+    const uint32_t a = graph_open(g, "a"), b = graph_open(g, "b"), c = graph_open(g, "c"),
+                   d = graph_open(g, "d"), e = graph_open(g, "e"), y = graph_open(g, "y");
+    const uint32_t conv =
+        graph_node(g, "Conv", "stem",
+                   VALUES(x, graph_constant(g, "w1", MXD_F32, w, DIMS(4, 2, 3, 3))), VALUES(a));
+    graph_ints(g, conv, "strides", DIMS(3, 3));
+    graph_node(g, "Relu", "relu", VALUES(a), VALUES(b));
+    graph_node(g, "Flatten", "flat", VALUES(b), VALUES(c));
+    graph_node(g, "Gemm", "gemm",
+               VALUES(c, graph_constant(g, "w2", MXD_F32, w, DIMS(16, 5)),
+                      graph_constant(g, "b2", MXD_F32, w, DIMS(5))),
+               VALUES(d));
+    graph_node(g, "Relu", "relu2", VALUES(d), VALUES(e));
+    graph_node(g, "MatMul", "product",
+               VALUES(e, graph_constant(g, "w3", MXD_F32, w + 7, DIMS(5, 3))), VALUES(y));
+    graph_output(g, y);
+    return g;
+}
+
+static void adaround_comes_closer(void **state)
+{
+    (void)state;
+    static const char *const recipes[] = {
+        "[{\"precision\": \"w4a8\"}]", "[{\"precision\": \"w3-f32\"}]",
+        "[{\"precision\": \"w2a8\", \"granularity\": \"tensor\"}]",
+        "[{\"precision\": \"w3a8\"}, {\"names\": [\"gemm\"], \"precision\": \"w3-f32\"}]"
+    };
+    for (int network = 0; network < 2; network++) {
+        quant_case *const c =
+            network ? quant_begin_with(three_products()) : quant_begin("residual.onnx");
+        for (size_t k = 0; k < sizeof(recipes) / sizeof(recipes[0]) - !network; k++) {
+            mxdi_graph *const plain    = quantized(c, recipes[k], 0);
+            mxdi_graph *const repaired = quantized(c, recipes[k], MXDI_REPAIR_ADAROUND);
+            const difference  before = differ(c, plain), after = differ(c, repaired);
+            if (!(after.square < 0.7 * before.square))
+                fail_msg("%s: %g, nearest %g", recipes[k], after.square, before.square);
+            mxdi_graph_destroy(plain);
+            mxdi_graph_destroy(repaired);
+        }
+        quant_end(c);
+    }
+}
+
+/* Integers of the stem, (4, 18), 4 bits two to a byte. */
+static int nibble(const mxdi_graph *q, int k)
+{
+    const int n =
+        ((const uint8_t *)value(q, "stem.weight_quantized")->data)[k / 2] >> k % 2 * 4 & 15;
+    return n > 7 ? n - 16 : n;
+}
+
+static void roundings_are_down_or_up(void **state)
+{
+    (void)state;
+    quant_case *const  c = quant_begin("residual.onnx");
+    mxdi_graph *const  q = quantized(c, "[{\"precision\": \"w4a8\"}]", MXDI_REPAIR_ADAROUND);
+    const float *const w = value(c->g, "stem.weight")->data, *const s =
+                                                                 value(q, "stem.weight_scale")
+                                                                     ->data;
+    int turned = 0;
+    for (int k = 0; k < 72; k++) {
+        const double u = fmin(fmax((double)w[k] / (double)s[k / 18], -7.0), 7.0);
+        const int    n = nibble(q, k);
+        assert_true(n >= -7 && n <= 7 && fabs((double)n - u) < 1.0 + 1e-6);
+        turned += n != (int)rint(u);
+    }
+    assert_true(turned > 0);
+    mxdi_graph_destroy(q);
+    quant_end(c);
+}
+
 static void same_bits(const mxdi_graph *a, const mxdi_graph *b, bool same)
 {
     mxdi_bytes x = MXDI_BYTES_INIT, y = MXDI_BYTES_INIT;
@@ -282,12 +363,45 @@ static void threads_do_not_matter(void **state)
     quant_case *const c = quant_begin("residual.onnx");
     mxdi_graph       *a = NULL, *b = NULL;
     mxd_error         err;
-    const uint32_t    all = MXDI_REPAIR_CLE | MXDI_REPAIR_BIAS;
+    const uint32_t    all = MXDI_REPAIR_CLE | MXDI_REPAIR_BIAS | MXDI_REPAIR_ADAROUND;
     assert_int_equal(quantize(&a, c, "[{\"precision\": \"w4a8\"}]", all, 1, &err), MXD_OK);
     assert_int_equal(quantize(&b, c, "[{\"precision\": \"w4a8\"}]", all, 3, &err), MXD_OK);
     same_bits(a, b, true);
     mxdi_graph_destroy(a);
     mxdi_graph_destroy(b);
+    quant_end(c);
+}
+
+/* A recipe asks for one layer; "nearest" keeps another out of what is asked of all. */
+static void recipes_say_which_layers(void **state)
+{
+    (void)state;
+    quant_case *const c     = quant_begin("residual.onnx");
+    mxdi_graph *const plain = quantized(c, "[{\"precision\": \"w4a8\"}]", 0);
+    mxdi_graph *const one =
+        quantized(c,
+                  "[{\"precision\": \"w4a8\"},"
+                  " {\"names\": [\"stem\"], \"precision\": \"w4a8\", \"rounding\": \"adaround\"}]",
+                  0);
+    mxdi_graph *const but_one =
+        quantized(c,
+                  "[{\"precision\": \"w4a8\"},"
+                  " {\"names\": [\"stem\"], \"precision\": \"w4a8\", \"rounding\": \"nearest\"}]",
+                  MXDI_REPAIR_ADAROUND);
+    const mxdi_graph *const graphs[] = { one, but_one };
+    for (int k = 0; k < 2; k++) {
+        const int stem   = memcmp(value(plain, "stem.weight_quantized")->data,
+                                  value(graphs[k], "stem.weight_quantized")->data, 36);
+        const int branch = memcmp(value(plain, "branch.weight_quantized")->data,
+                                  value(graphs[k], "branch.weight_quantized")->data, 8);
+        const int head   = memcmp(value(plain, "head.weight_quantized")->data,
+                                  value(graphs[k], "head.weight_quantized")->data, 6);
+        assert_int_equal(stem != 0, k == 0);
+        assert_int_equal(branch != 0 || head != 0, k == 1);
+    }
+    mxdi_graph_destroy(plain);
+    mxdi_graph_destroy(one);
+    mxdi_graph_destroy(but_one);
     quant_end(c);
 }
 
@@ -307,7 +421,7 @@ static void told_weights_stay(void **state)
                                NULL, &err) != MXD_OK)
         fail_msg("%s", err.msg);
     mxdi_graph *const plain    = quantized(c, "[{\"precision\": \"w4a8\"}]", 0);
-    mxdi_graph *const repaired = quantized(c, "[{\"precision\": \"w4a8\"}]", MXDI_REPAIR_BIAS);
+    mxdi_graph *const repaired = quantized(c, "[{\"precision\": \"w4a8\"}]", MXDI_REPAIR_ADAROUND);
     mxdi_graph       *none     = NULL;
     assert_memory_equal(value(plain, "stem.weight_quantized")->data,
                         value(repaired, "stem.weight_quantized")->data, 36);
@@ -329,8 +443,8 @@ static void the_float_network_stays(void **state)
     quant_case *const c      = quant_begin("residual.onnx");
     mxdi_bytes        before = MXDI_BYTES_INIT, after = MXDI_BYTES_INIT;
     assert_int_equal(mxdi_onnx_write(&before, c->g, NULL), MXD_OK);
-    mxdi_graph_destroy(
-        quantized(c, "[{\"precision\": \"w4-f32\"}]", MXDI_REPAIR_CLE | MXDI_REPAIR_BIAS));
+    mxdi_graph_destroy(quantized(c, "[{\"precision\": \"w4-f32\"}]",
+                                 MXDI_REPAIR_CLE | MXDI_REPAIR_BIAS | MXDI_REPAIR_ADAROUND));
     assert_int_equal(mxdi_onnx_write(&after, c->g, NULL), MXD_OK);
     assert_int_equal(before.size, after.size);
     assert_memory_equal(before.data, after.data, before.size);
@@ -350,13 +464,13 @@ static int stop_late(void *user, double done)
 static void what_cannot_be(void **state)
 {
     (void)state;
-    static const mxd_constraints none   = { .struct_size = sizeof(none) };
-    static const char            text[] = "[{\"precision\": \"w4-f32\"}]";
-    quant_case *const            c      = quant_begin("residual.onnx");
-    const mxdi_source            source = quant_source(c);
-    double                       done   = 0.0;
-    mxdi_quantize_options        o      = {
-                    .backend = &none, .registry = &c->registry, .threads = 1, .repair = MXDI_REPAIR_BIAS
+    static const mxd_constraints none = { .struct_size = sizeof(none) };
+    static const char     text[]      = "[{\"precision\": \"w4-f32\", \"rounding\": \"adaround\"}]";
+    quant_case *const     c           = quant_begin("residual.onnx");
+    const mxdi_source     source      = quant_source(c);
+    double                done        = 0.0;
+    mxdi_quantize_options o           = {
+                  .backend = &none, .registry = &c->registry, .threads = 1, .adaround = &mxdi_adaround
     };
     mxdi_recipe         *rules = NULL;
     mxdi_quantize_result r;
@@ -366,7 +480,7 @@ static void what_cannot_be(void **state)
         mxdi_recipe_parse(&rules, (mxdi_view){ (const uint8_t *)text, strlen(text) }, NULL, &err),
         MXD_OK);
     assert_int_equal(mxdi_quantize(&q, &r, c->g, rules, NULL, &o, &err), MXD_E_USAGE);
-    ASSERT_SAYS(err, "bias");
+    ASSERT_SAYS(err, "adaround");
     ASSERT_SAYS(err, "--data");
     o.data     = &source;
     o.progress = stop_late;
@@ -374,7 +488,7 @@ static void what_cannot_be(void **state)
     assert_int_equal(mxdi_quantize(&q, &r, c->g, rules, NULL, &o, &err), MXD_E_CANCELLED);
     assert_null(q);
     assert_true(done > 0.5 && done < 1.0);
-    o.repair = MXDI_REPAIR_ADAROUND; /* nobody does that */
+    o.adaround = NULL;
     assert_int_equal(mxdi_quantize(&q, &r, c->g, rules, NULL, &o, &err), MXD_E_UNSUPPORTED);
     ASSERT_SAYS(err, "stem");
     mxdi_recipe_destroy(rules);
@@ -387,7 +501,10 @@ int main(void)
         cmocka_unit_test(columns_are_what_windows_see),
         cmocka_unit_test(layers_are_fed_as_in_the_whole),
         cmocka_unit_test(bias_takes_the_mean_error_out),
+        cmocka_unit_test(adaround_comes_closer),
+        cmocka_unit_test(roundings_are_down_or_up),
         cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(recipes_say_which_layers),
         cmocka_unit_test(told_weights_stay),
         cmocka_unit_test(the_float_network_stays),
         cmocka_unit_test(what_cannot_be),
