@@ -9,7 +9,7 @@ THREADED = base_system|cpu_backend|engine|api|train # tests that run threads: th
 DEPS     = @tools/install_deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check bench fuzz mutants sanitize format tidy install clean help
+.PHONY: all demo check bench headline fuzz mutants sanitize format tidy install clean help
 
 # Configure (cheap when nothing changed) and build one preset.
 define build
@@ -35,6 +35,10 @@ check: ## build, and every test
 bench: all ## whole models and kernels beside other engines: bench/results/peers.csv
 	$(DEPS) python
 	@bench/run.sh
+
+headline: all ## NNI's published experiments; MNIST=DIR CIFAR10=DIR point to the official files, EPOCHS= ROUNDS= SAMPLES= shorten it
+	$(DEPS) python $(if $(MNIST),,data)
+	@bench/headline.sh
 
 fuzz: ## every fuzz target for SECONDS each
 	$(DEPS) build test fuzz

@@ -9,19 +9,16 @@ it in 19 of 20 cases. Both run the same float network; the int8 ones come from `
 """
 import argparse
 import csv
-import json
-import math
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 import onnx
-import onnxruntime as ort
+
+from measure import PEER, Program, cpu_name, interval, ort_call, time_call
 
 HERE = pathlib.Path(__file__).resolve().parent
 parser = argparse.ArgumentParser()
@@ -30,13 +27,7 @@ parser.add_argument("--rounds", type=int, default=15)
 parser.add_argument("--threads", default="1,2")
 args = parser.parse_args()
 BATCH = 128
-
-
-def mixdown(*argv):
-    r = subprocess.run([args.mixdown, *map(str, argv), "--json"], capture_output=True, text=True)
-    if r.returncode:
-        sys.exit(f"mixdown {' '.join(map(str, argv))}: {r.stderr.strip()}")
-    return json.loads(r.stdout)
+mixdown = Program(args.mixdown)
 
 
 def fixed_batch(path, out):
@@ -55,30 +46,6 @@ def networks(folder):
     return {"ResNet18-CIFAR": (folder / "resnet18.onnx", f"npy:{folder}/resnet18.npy"), "demo (NNI's MNIST net)": (folder / "demo.onnx", "fashion-mnist:train,subset=1024")}
 
 
-def ort_call(path, threads):
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    feed = {session.get_inputs()[0].name: np.zeros([BATCH, *session.get_inputs()[0].shape[1:]], np.float32)}
-    return lambda: session.run(None, feed)
-
-
-def time_call(call, seconds=0.3):
-    call()
-    times, end = [], time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times)
-
-
-def interval(values):
-    v, n = sorted(values), len(values)
-    half = 1.96 * math.sqrt(n) / 2
-    return v[max(0, math.floor(n / 2 - half))], v[min(n - 1, math.ceil(n / 2 + half))]
-
-
 def measure(name, model, data, threads, folder):
     stem = folder / f"{model.stem}"
     files = {"mixdown f32": f"{stem}.f32.mxd", "mixdown int8": f"{stem}.int8.mxd"}
@@ -86,14 +53,14 @@ def measure(name, model, data, threads, folder):
     mixdown("quantize", model, "--precision", "w8a8", "--data", data, "--for", "onnxruntime", "-o", f"{stem}.ort.onnx")
     mixdown("build", model, "-o", files["mixdown f32"], "--batch", BATCH)
     mixdown("build", f"{stem}.ours.onnx", "-o", files["mixdown int8"], "--batch", BATCH)
-    calls = {f"onnxruntime {ort.__version__} f32": ort_call(model, threads), f"onnxruntime {ort.__version__} int8": ort_call(f"{stem}.ort.onnx", threads)}
+    calls = {f"{PEER} f32": ort_call(model, BATCH, threads), f"{PEER} int8": ort_call(f"{stem}.ort.onnx", BATCH, threads)}
     times = {who: [] for who in (*files, *calls)}
     for _ in range(args.rounds):
         for who, path in files.items():
-            times[who].append(mixdown("bench", path, "--batch", BATCH, "--threads", threads, "--warmUp", 50, "--duration", 0.3, "--iterations", 3)["median_ms"])
+            times[who].append(mixdown.time(path, BATCH, threads))
         for who, call in calls.items():
             times[who].append(time_call(call))
-    best_f32 = min(statistics.median(v) for who, v in times.items() if who.startswith("onnx") and who.endswith("f32"))
+    best_f32 = statistics.median(times[f"{PEER} f32"])
     rows = []
     for who, values in times.items():
         low, high = interval(values)
@@ -114,11 +81,10 @@ def main():
         writer = csv.DictWriter(f, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
     table = [f"| {r['network']} | {r['threads']} | {r['engine']} | {r['median_ms']} | {r['ci95_low_ms']} - {r['ci95_high_ms']} | {r['speedup_over_onnxruntime_f32']} |" for r in rows]
     page = HERE.parent / "docs/performance.md"
     page.write_text("\n".join(["# Performance", "", "Written by `make bench` (`bench/peers.py`); the figures stand in `bench/results/peers.csv`.", "",
-                               f"Batch {BATCH}, {args.rounds} interleaved rounds, medians with 95 % intervals, on {cpu}. onnxruntime {ort.__version__} from pip, CPU provider, all optimizations. "
+                               f"Batch {BATCH}, {args.rounds} interleaved rounds, medians with 95 % intervals, on {cpu_name()}. {PEER} from pip, CPU provider, all optimizations. "
                                "ResNet18-CIFAR has random weights (only its speed means anything); the demo network is trained.", "",
                                "| network | threads | engine | ms | 95 % | speed-up over ONNX Runtime f32 |", "|---|---|---|---|---|---|", *table, ""]))
 

@@ -2,4 +2,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything that bench/ measures, on a quiet machine.
 set -e
-exec python3 "$(dirname "$0")/peers.py" "$@"
+. "$(dirname "$0")/python.sh"
+exec "$python" "$(dirname "$0")/peers.py" "$@"
