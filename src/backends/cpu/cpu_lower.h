@@ -81,6 +81,11 @@ typedef struct mxdi_cpu_weights {
 } mxdi_cpu_weights;
 mxd_status mxdi_cpu_emit_product_q8(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_product *c,
                                     const mxdi_cpu_weights *w, mxd_error *err);
+/* FusedMatMul over packed 4-bit weights (cpu_lower_w4.c); *done false: not these, or it would not
+ * pay, and nothing was emitted. */
+mxd_status mxdi_cpu_emit_product_w4(bool *done, mxdi_cpu_plan *p, const mxd_node *n,
+                                    const mxdi_cpu_product *c, const mxdi_cpu_weights *w,
+                                    const float *bias, mxd_error *err);
 /* Float: bias (channels) or NULL; attributes of FusedConv and FusedMatMul are read from n. */
 mxd_status mxdi_cpu_emit_product_f32(mxdi_cpu_plan *p, const mxd_node *n, const mxdi_cpu_product *c,
                                      const float *w, const float *bias, mxd_error *err);

@@ -77,17 +77,23 @@ static mxd_status arrange(const float **out, mxdi_cpu_plan *p, const mxdi_cpu_we
     return MXD_OK;
 }
 
+/* Tensors and weights of input 0 times constant input 1. */
+static mxd_status begin_product(mxdi_cpu_product *c, mxdi_cpu_weights *w, mxdi_cpu_plan *p,
+                                const mxd_node *n, bool trans_b, uint32_t residual, mxd_error *err)
+{
+    const mxd_value *const v = mxdi_cpu_in(p->g, n, 1);
+    const int64_t          k = v->dim[trans_b ? 1 : 0], channels = v->dim[trans_b ? 0 : 1];
+    *w = (mxdi_cpu_weights){ .value = n->in[1], .c_out = channels, .co_stride = trans_b ? k : 1 };
+    return product_tensors(c, w, p, n, residual, k, trans_b ? 1 : channels, err);
+}
+
 mxd_status mxdi_cpu_constant_product(mxdi_cpu_plan *p, const mxd_node *n, bool trans_b,
                                      uint32_t residual, const float *w, const float *bias,
                                      float alpha, mxd_error *err)
 {
-    const mxd_value *const v = mxdi_cpu_in(p->g, n, 1);
-    const int64_t          k = v->dim[trans_b ? 1 : 0], channels = v->dim[trans_b ? 0 : 1];
-    mxdi_cpu_weights       weights = { .value     = n->in[1],
-                                       .c_out     = channels,
-                                       .co_stride = trans_b ? k : 1 };
-    mxdi_cpu_product       c;
-    MXD_TRY(product_tensors(&c, &weights, p, n, residual, k, trans_b ? 1 : channels, err));
+    mxdi_cpu_weights weights;
+    mxdi_cpu_product c;
+    MXD_TRY(begin_product(&c, &weights, p, n, trans_b, residual, err));
     if (!w)
         return mxdi_cpu_emit_product_q8(p, n, &c, &weights, err);
     MXD_TRY(arrange(&w, p, &weights, w, alpha, err));
@@ -96,15 +102,24 @@ mxd_status mxdi_cpu_constant_product(mxdi_cpu_plan *p, const mxd_node *n, bool t
 
 mxd_status mxdi_cpu_lower_fused_matmul(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
-    const float *w, *bias = NULL;
-    MXD_TRY(mxdi_cpu_constant_f32(&w, p, n->in[1], err));
+    const uint32_t   residual = mxdi_cpu_has_in(n, 3) ? n->in[3] : MXD_NO_VALUE;
+    const float     *w, *bias = NULL;
+    mxdi_cpu_weights weights;
+    mxdi_cpu_product c;
+    bool             done;
     if (mxdi_cpu_has_in(n, 2))
         MXD_TRY(mxdi_cpu_constant_f32(&bias, p, n->in[2], err));
-    if (!w || (mxdi_cpu_has_in(n, 2) && !bias))
-        return mxdi_fail(err, MXD_E_UNSUPPORTED, "weights and bias must be constant");
-    return mxdi_cpu_constant_product(p, n, mxd_node_int(n, "transB", 0) != 0,
-                                     mxdi_cpu_has_in(n, 3) ? n->in[3] : MXD_NO_VALUE, w, bias, 1.0f,
-                                     err);
+    if (mxdi_cpu_has_in(n, 2) && !bias)
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "bias must be constant");
+    MXD_TRY(begin_product(&c, &weights, p, n, mxd_node_int(n, "transB", 0) != 0, residual, err));
+    MXD_TRY(mxdi_cpu_emit_product_w4(&done, p, n, &c, &weights, bias, err));
+    if (done)
+        return MXD_OK;
+    MXD_TRY(mxdi_cpu_constant_f32(&w, p, n->in[1], err));
+    if (!w)
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "weights must be constant");
+    MXD_TRY(arrange(&w, p, &weights, w, 1.0f, err));
+    return mxdi_cpu_emit_product_f32(p, n, &c, w, bias, err);
 }
 
 /* ---- two activations ---- */
