@@ -172,9 +172,10 @@ static void claims_say_why_not(void **state)
                                 .allocator   = mxdi_default_allocator() };
     case_begin(&c, 1, 4);
     const uint32_t x = case_input(&c, MXD_F32, true, DIMS(4, 3, 5, 5, 5)),
-                   y = case_value(&c, MXD_F32, true, DIMS(4, 2, 3, 3, 3));
-    const uint32_t z = case_value(&c, MXD_F32, true, DIMS(4, 2, 3, 3, 3));
-    case_node(&c, "Conv", y, INS(x, case_constant(&c, MXD_F32, DIMS(2, 3, 3, 3, 3), NULL)));
+                   y = case_value(&c, MXD_F32, true, DIMS(4, 2, 7, 7, 7));
+    const uint32_t z = case_value(&c, MXD_F32, true, DIMS(4, 2, 7, 7, 7));
+    case_node(&c, "ConvTranspose", y,
+              INS(x, case_constant(&c, MXD_F32, DIMS(3, 2, 3, 3, 3), NULL)));
     case_node(&c, "Relu", z, INS(y));
     case_node(&c, "Quaternion", z, INS(y));
     case_output(&c, z);

@@ -13,7 +13,8 @@
 typedef const char *mxdi_cpu_check(const mxd_graph_view *g, const mxd_node *n);
 typedef mxd_status  mxdi_cpu_lowering(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err);
 
-mxdi_cpu_check    mxdi_cpu_check_conv, mxdi_cpu_check_matmul, mxdi_cpu_check_gemm;
+mxdi_cpu_check mxdi_cpu_check_conv, mxdi_cpu_check_any_conv, mxdi_cpu_check_matmul,
+    mxdi_cpu_check_gemm;
 mxdi_cpu_lowering mxdi_cpu_lower_qconv, mxdi_cpu_lower_conv, mxdi_cpu_lower_qmatmul,
     mxdi_cpu_lower_fused_matmul, mxdi_cpu_lower_matmul, mxdi_cpu_lower_gemm;
 
@@ -43,6 +44,17 @@ mxdi_cpu_lowering mxdi_cpu_lower_reshape, mxdi_cpu_lower_transpose, mxdi_cpu_low
     mxdi_cpu_lower_split, mxdi_cpu_lower_concat, mxdi_cpu_lower_pad, mxdi_cpu_lower_expand,
     mxdi_cpu_lower_gather, mxdi_cpu_lower_depth_space, mxdi_cpu_lower_resize, mxdi_cpu_lower_where;
 
+mxdi_cpu_check mxdi_cpu_check_dynamic_quantize, mxdi_cpu_check_matmul_integer,
+    mxdi_cpu_check_conv_integer;
+mxdi_cpu_lowering mxdi_cpu_lower_dynamic_quantize, mxdi_cpu_lower_matmul_integer,
+    mxdi_cpu_lower_conv_integer;
+
+mxdi_cpu_check    mxdi_cpu_check_create;
+mxdi_cpu_lowering mxdi_cpu_lower_shape, mxdi_cpu_lower_range, mxdi_cpu_lower_constant_of_shape;
+
+mxdi_cpu_check    mxdi_cpu_check_softsign, mxdi_cpu_check_tile, mxdi_cpu_check_lrn;
+mxdi_cpu_lowering mxdi_cpu_lower_softsign, mxdi_cpu_lower_tile, mxdi_cpu_lower_lrn;
+
 /* ---- checks (cpu_ops.c) ---- */
 /* All inputs and outputs have shapes of at least one element. */
 const char *mxdi_cpu_check_shapes(const mxd_graph_view *g, const mxd_node *n);
@@ -55,6 +67,12 @@ mxd_status mxdi_cpu_emit_global(mxdi_cpu_plan *p, const mxd_node *n,
                                 const mxdi_mean_q8_params *params, mxd_error *err);
 
 /* ---- windows (cpu_window.c) ---- */
+typedef struct mxdi_cpu_extent {
+    int64_t in, out, kernel, stride, dilation, begin, end;
+} mxdi_cpu_extent;
+/* Axis k of `rank` spatial ones. */
+mxdi_cpu_extent mxdi_cpu_extent_of(const mxd_node *n, uint32_t k, uint32_t rank, int64_t in,
+                                   int64_t out, const int64_t *kernel);
 typedef struct mxdi_cpu_window {
     mxdi_window2d w;
     int32_t       ph_end, pw_end;
@@ -63,6 +81,17 @@ typedef struct mxdi_cpu_window {
  * kernel_shape. */
 mxdi_cpu_window mxdi_cpu_window_of(const mxd_node *n, const mxd_value *x, const mxd_value *y,
                                    const int64_t *kernel);
+
+/* Three axes, leading ones of extent 1, and their products. */
+typedef struct mxdi_cpu_space {
+    mxdi_cpu_extent axis[3];
+    int64_t         x_size, y_size, taps;
+} mxdi_cpu_space;
+
+/* ---- plain loops (cpu_lower_plain.c), for forms that the checks of Conv and pools refuse ---- */
+bool              mxdi_cpu_can_plain_conv(const mxd_graph_view *g, const mxd_node *n);
+bool              mxdi_cpu_can_plain_pool(const mxd_graph_view *g, const mxd_node *n);
+mxdi_cpu_lowering mxdi_cpu_lower_plain_conv, mxdi_cpu_lower_plain_pool;
 
 /* ---- convolutions on tensors (cpu_lower_conv.c) ---- */
 typedef struct mxdi_cpu_product {

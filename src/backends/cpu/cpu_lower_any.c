@@ -128,6 +128,13 @@ static bool negate(int64_t *out, int64_t a, int64_t b)
     return sub(out, b, a);
 }
 
+static bool sign(int64_t *out, int64_t a, int64_t b)
+{
+    (void)b;
+    *out = (a > 0) - (a < 0);
+    return true;
+}
+
 static bool absolute(int64_t *out, int64_t a, int64_t b)
 {
     return a < 0 ? sub(out, b, a) : add(out, a, b);
@@ -156,6 +163,7 @@ static const struct function {
     { "Relu", larger, NULL, 1 },
     { "Neg", negate, NULL, 1 },
     { "Abs", absolute, NULL, 1 },
+    { "Sign", sign, NULL, 1 },
     { "Not", is_equal, NULL, 1 },
 };
 

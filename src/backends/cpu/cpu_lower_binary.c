@@ -14,9 +14,10 @@ static mxdi_binary_op function_of(const char *op)
         const char    *op;
         mxdi_binary_op f;
     } functions[] = {
-        { "Add", MXDI_BINARY_ADD }, { "Sub", MXDI_BINARY_SUB },     { "Mul", MXDI_BINARY_MUL },
-        { "Div", MXDI_BINARY_DIV }, { "Min", MXDI_BINARY_MIN },     { "Max", MXDI_BINARY_MAX },
-        { "Pow", MXDI_BINARY_POW }, { "PRelu", MXDI_BINARY_PRELU }, { "Sum", MXDI_BINARY_ADD },
+        { "Add", MXDI_BINARY_ADD },  { "Sub", MXDI_BINARY_SUB },     { "Mul", MXDI_BINARY_MUL },
+        { "Div", MXDI_BINARY_DIV },  { "Min", MXDI_BINARY_MIN },     { "Max", MXDI_BINARY_MAX },
+        { "Pow", MXDI_BINARY_POW },  { "PRelu", MXDI_BINARY_PRELU }, { "Sum", MXDI_BINARY_ADD },
+        { "Mean", MXDI_BINARY_ADD },
     };
     for (size_t k = 0; k < sizeof(functions) / sizeof(functions[0]); k++)
         if (strcmp(functions[k].op, op) == 0)
@@ -198,7 +199,8 @@ mxd_status mxdi_cpu_lower_variadic(mxdi_cpu_plan *p, const mxd_node *n, mxd_erro
         p->value[n->out[0]].reshape_of = n->in[0];
         return MXD_OK;
     }
-    if (n->n_in == 2)
+    const bool mean = strcmp(n->op, "Mean") == 0;
+    if (n->n_in == 2 && !mean)
         return mxdi_cpu_lower_binary(p, n, err);
     const mxd_value *const vy = mxdi_cpu_out(p->g, n, 0);
     uint32_t               x, z, y;
@@ -212,7 +214,8 @@ mxd_status mxdi_cpu_lower_variadic(mxdi_cpu_plan *p, const mxd_node *n, mxd_erro
         MXD_TRY(mxdi_cpu_emit_broadcast(p, y, y, z, vy, vy, mxdi_cpu_in(p->g, n, k),
                                         function_of(n->op), err));
     }
-    return MXD_OK;
+    return mean ? mxdi_cpu_emit_fixed(p, y, y, (float)n->n_in, MXDI_BINARY_DIV, MXDI_FIXED_B, err)
+                : MXD_OK;
 }
 
 const char *mxdi_cpu_check_variadic(const mxd_graph_view *g, const mxd_node *n)

@@ -456,7 +456,7 @@ mxd_status mxdi_cpu_lower_qconv(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *
     return mxdi_cpu_emit_product_q8(p, n, &c, &weights, err);
 }
 
-mxd_status mxdi_cpu_lower_conv(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
+static mxd_status lower_packed(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const float     *w, *bias = NULL;
     mxdi_cpu_product c;
@@ -469,13 +469,11 @@ mxd_status mxdi_cpu_lower_conv(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *e
     return mxdi_cpu_emit_product_f32(p, n, &c, w, bias, err);
 }
 
-const char *mxdi_cpu_check_conv(const mxd_graph_view *g, const mxd_node *n)
+/* What the packed kernels say of a node; NULL: they take it. */
+static const char *check_packed(const mxd_graph_view *g, const mxd_node *n)
 {
     const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const w = mxdi_cpu_in(g, n, 1),
-                           *const y   = mxdi_cpu_out(g, n, 0);
-    const char *const             why = mxdi_cpu_check_shapes(g, n);
-    if (why)
-        return why;
+                           *const y = mxdi_cpu_out(g, n, 0);
     if (!w || w->rank < 3 || w->rank > 4 || x->rank != w->rank)
         return "no CPU kernel for convolutions in three dimensions: runs in the reference interpreter";
     if (!mxdi_cpu_can_block(x) || !mxdi_cpu_can_block(y))
@@ -484,4 +482,21 @@ const char *mxdi_cpu_check_conv(const mxd_graph_view *g, const mxd_node *n)
         (mxdi_cpu_has_in(n, 2) && !mxdi_cpu_is_fixed(g, n->in[2])))
         return "weights or bias are not constant: runs in the reference interpreter";
     return NULL;
+}
+
+mxd_status mxdi_cpu_lower_conv(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
+{
+    return check_packed(p->g, n) ? mxdi_cpu_lower_plain_conv(p, n, err) : lower_packed(p, n, err);
+}
+
+const char *mxdi_cpu_check_conv(const mxd_graph_view *g, const mxd_node *n)
+{
+    const char *const why = mxdi_cpu_check_shapes(g, n);
+    return why ? why : check_packed(g, n);
+}
+
+const char *mxdi_cpu_check_any_conv(const mxd_graph_view *g, const mxd_node *n)
+{
+    const char *const why = mxdi_cpu_check_conv(g, n);
+    return !why || mxdi_cpu_check_shapes(g, n) || !mxdi_cpu_can_plain_conv(g, n) ? why : NULL;
 }

@@ -151,10 +151,10 @@ static void matmul_run(const void *op, const mxdi_cpu_frame *f, size_t begin, si
 
 static const mxdi_cpu_kind matmul_kind = { matmul_tasks, matmul_run, NULL };
 
-/* Strides of the batch dimensions of v (all but its last two) aligned to y's, 0 where broadcast. */
-static void batch_strides(int64_t *out, const mxd_value *v, const mxd_value *y, int32_t n_batch)
+void mxdi_cpu_product_strides(int64_t *out, const mxd_value *v, const mxd_value *y)
 {
-    int64_t stride = v->dim[v->rank - 1] * v->dim[v->rank - 2];
+    const int32_t n_batch = y->rank - 2;
+    int64_t       stride  = v->dim[v->rank - 1] * v->dim[v->rank - 2];
     for (int32_t k = n_batch - 1, d = v->rank - 3; k >= 0; k--, d--) {
         const int64_t dim = d >= 0 ? v->dim[d] : 1;
         out[k]            = dim == 1 && y->dim[k] != 1 ? 0 : stride;
@@ -170,9 +170,9 @@ static bool batches(mxdi_matmul_f32_desc *d, const mxd_value *a, const mxd_value
     const int32_t n_batch          = y->rank - 2;
     int64_t       sa[MXD_MAX_RANK] = { 0 }, sb[MXD_MAX_RANK] = { 0 }, sy[MXD_MAX_RANK] = { 0 };
     int32_t       n = 0;
-    batch_strides(sa, a, y, n_batch);
-    batch_strides(sb, b, y, n_batch);
-    batch_strides(sy, y, y, n_batch);
+    mxdi_cpu_product_strides(sa, a, y);
+    mxdi_cpu_product_strides(sb, b, y);
+    mxdi_cpu_product_strides(sy, y, y);
     for (int32_t k = 0; k < MXDI_MATMUL_BATCH; k++)
         d->batch[k] = 1;
     for (int32_t k = 0; k < n_batch; k++) {

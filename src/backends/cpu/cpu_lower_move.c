@@ -375,6 +375,49 @@ const char *mxdi_cpu_check_expand(const mxd_graph_view *g, const mxd_node *n)
     return check_types(g, n);
 }
 
+/* ---- Tile ---- */
+
+/* Repeats of each axis follow from the sizes; a repeated axis becomes two, of which x steps along
+ * one. */
+mxd_status mxdi_cpu_lower_tile(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
+{
+    const mxd_value *const vx = mxdi_cpu_in(p->g, n, 0), *const vy = mxdi_cpu_out(p->g, n, 0);
+    mxdi_cpu_view x, y, from = { 0 }, to = { 0 };
+    MXD_TRY(view_in(&x, p, n->in[0], false, err));
+    MXD_TRY(view_out(&y, p, n->out[0], false, err));
+    from.tensor = x.tensor;
+    to.tensor   = y.tensor;
+    to.grows    = y.grows;
+    for (int32_t k = 0; k < vx->rank; k++) {
+        const int64_t times = vy->dim[k] / vx->dim[k];
+        if (times > 1) {
+            to.dim[to.rank]      = times;
+            to.stride[to.rank++] = vx->dim[k] * y.stride[k];
+        }
+        from.stride[to.rank] = x.stride[k];
+        to.dim[to.rank]      = vx->dim[k];
+        to.stride[to.rank++] = y.stride[k];
+    }
+    return move_one(p, &to, &from, "tile", err);
+}
+
+const char *mxdi_cpu_check_tile(const mxd_graph_view *g, const mxd_node *n)
+{
+    const mxd_value *const x = mxdi_cpu_in(g, n, 0), *const y = mxdi_cpu_out(g, n, 0);
+    const char *const why  = check_types(g, n);
+    int32_t           axes = x->rank;
+    if (why)
+        return why;
+    for (int32_t k = 0; k < x->rank; k++)
+        axes += y->dim[k] > x->dim[k];
+    if (axes > MXDI_BOX_RANK)
+        return "no CPU kernel to repeat so many axes: runs in the reference interpreter";
+    return x->batch_axis != y->batch_axis || x->batch_axis > 0 ||
+                   (x->batch_axis == 0 && x->dim[0] != y->dim[0])
+               ? over_batch
+               : NULL;
+}
+
 /* ---- DepthToSpace, SpaceToDepth ---- */
 
 mxd_status mxdi_cpu_lower_depth_space(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)

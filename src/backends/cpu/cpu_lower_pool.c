@@ -71,8 +71,10 @@ mxd_status mxdi_cpu_lower_pool(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *e
     static const char *const family[] = { "max_pool_u8", "max_pool_f32", "average_pool_u8",
                                           "average_pool_f32" };
     const mxd_value *const x = mxdi_cpu_in(p->g, n, 0), *const y = mxdi_cpu_out(p->g, n, 0);
-    const mxdi_cpu_window w  = mxdi_cpu_window_of(n, x, y, NULL);
-    struct pool *const    op = MXDI_CPU_NEW_OP(p, struct pool);
+    const mxdi_cpu_window w = mxdi_cpu_window_of(n, x, y, NULL);
+    if (mxdi_cpu_can_plain_pool(p->g, n))
+        return mxdi_cpu_lower_plain_pool(p, n, err);
+    struct pool *const op = MXDI_CPU_NEW_OP(p, struct pool);
     if (!op)
         return mxdi_nomem(err);
     const bool average = strcmp(n->op, "MaxPool") != 0, bytes = x->dtype != MXD_F32;
@@ -110,6 +112,8 @@ const char *mxdi_cpu_check_pool(const mxd_graph_view *g, const mxd_node *n)
     const char *const why = mxdi_cpu_check_shapes(g, n);
     if (why)
         return why;
+    if (mxdi_cpu_can_plain_pool(g, n))
+        return NULL;
     if (x->rank < 3 || !mxdi_cpu_can_block(x) || !mxdi_cpu_can_block(y))
         return "no CPU kernel for pooling in three dimensions or of this type: runs in the reference interpreter";
     if (mxdi_cpu_has_out(n, 1))
@@ -213,7 +217,8 @@ mxd_status mxdi_cpu_emit_global(mxdi_cpu_plan *p, const mxd_node *n,
 
 mxd_status mxdi_cpu_lower_global_pool(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
-    return mxdi_cpu_emit_global(p, n, NULL, err);
+    return mxdi_cpu_can_plain_pool(p->g, n) ? mxdi_cpu_lower_plain_pool(p, n, err)
+                                            : mxdi_cpu_emit_global(p, n, NULL, err);
 }
 
 const char *mxdi_cpu_check_global_pool(const mxd_graph_view *g, const mxd_node *n)
@@ -222,7 +227,8 @@ const char *mxdi_cpu_check_global_pool(const mxd_graph_view *g, const mxd_node *
     if (why)
         return why;
     const mxd_value *const x = mxdi_cpu_in(g, n, 0);
-    return x->rank >= 3 && x->dtype == MXD_F32 && mxdi_cpu_can_block(x)
+    return mxdi_cpu_can_plain_pool(g, n) ||
+                   (x->rank >= 3 && x->dtype == MXD_F32 && mxdi_cpu_can_block(x))
                ? NULL
                : "no CPU kernel for global pooling of this shape or type: runs in the reference interpreter";
 }

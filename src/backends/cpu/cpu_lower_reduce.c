@@ -186,6 +186,18 @@ static bool over_pixels(const mxdi_cpu_plan *p, const mxd_node *n, const bool *r
            mxdi_cpu_is_blocked(p, n->in[0]) && mxdi_cpu_can_block(y);
 }
 
+/* In binary64, rounded once: rare enough for plain C. */
+static void product(float *y, const float *x, const mxdi_axis *a)
+{
+    for (int64_t o = 0; o < a->outer; o++)
+        for (int64_t i = 0; i < a->inner; i++) {
+            double all = 1.0;
+            for (int64_t k = 0; k < a->axis; k++)
+                all *= (double)x[o * a->x_outer + k * a->x_axis + i];
+            y[o * a->y_outer + i] = (float)all;
+        }
+}
+
 mxd_status mxdi_cpu_lower_reduce(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxdi_reduce_f32 *const k = mxdi_reduce_f32_select(p->program->isa);
@@ -202,6 +214,8 @@ mxd_status mxdi_cpu_lower_reduce(mxdi_cpu_plan *p, const mxd_node *n, mxd_error 
     if (!op)
         return mxdi_nomem(err);
     op->f32 = mean ? k->mean : max ? k->max : strcmp(n->op, "ReduceMin") == 0 ? k->min : k->sum;
+    if (strcmp(n->op, "ReduceProd") == 0)
+        op->f32 = product;
     return reduce(p, n, op, reduced, "reduce", k->name, err);
 }
 

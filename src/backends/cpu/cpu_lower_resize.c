@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Resize of the pixels of an image (ONNX Resize-10 to 19, Upsample): nearest for bytes and f32,
- * linear for f32. Where each output row and column reads is worked out once, here; a run copies or
- * blends whole pixels of a block. */
+ * linear and cubic for f32. Where each output row and column reads is worked out once, here; a run
+ * copies or blends whole pixels of a block. */
 #include <math.h>
 
 #include "backends/cpu/cpu_lower.h"
@@ -14,11 +14,18 @@ struct tap {
     float   weight; /* of high */
 };
 
+/* Cubic: four positions and their weights. */
+struct cubic_tap {
+    int32_t at[4];
+    float   weight[4];
+};
+
 struct resize {
-    uint32_t          x, y;
-    bool              linear;
-    size_t            size;
-    const struct tap *rows, *columns;
+    uint32_t                x, y;
+    bool                    linear;
+    size_t                  size;
+    const struct tap       *rows, *columns;
+    const struct cubic_tap *cubic_rows, *cubic_columns; /* NULL: not cubic */
 };
 
 static size_t resize_tasks(const void *op, const mxdi_cpu_frame *f)
@@ -50,6 +57,28 @@ static void blend_line(const struct resize *r, const mxdi_blocked *x, const mxdi
     }
 }
 
+/* The weighted sum of 4 x 4 pixels: along each row, then over the rows. */
+static void blend_cubic(const struct resize *r, const mxdi_blocked *x, const mxdi_blocked *y,
+                        float *to, const float *from, const struct cubic_tap *row)
+{
+    const int64_t pixel = mxdi_blocked_pixel(x), line = mxdi_blocked_row(x);
+    for (int32_t i = 0; i < y->w; i++) {
+        const struct cubic_tap *const c = &r->cubic_columns[i];
+        float *const                  p = to + i * mxdi_blocked_pixel(y);
+        for (int64_t k = 0; k < pixel; k++) {
+            float sum = 0.0f;
+            for (int v = 0; v < 4; v++) {
+                const float *const at   = from + row->at[v] * line + k;
+                float              part = 0.0f;
+                for (int h = 0; h < 4; h++)
+                    part += c->weight[h] * at[c->at[h] * pixel];
+                sum += row->weight[v] * part;
+            }
+            p[k] = sum;
+        }
+    }
+}
+
 static void resize_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
                        unsigned thread)
 {
@@ -58,9 +87,14 @@ static void resize_run(const void *op, const mxdi_cpu_frame *f, size_t begin, si
     const int64_t pixel = mxdi_blocked_pixel(x);
     (void)thread;
     for (int64_t t = (int64_t)begin; t < (int64_t)end; t++) {
-        const struct tap *const row  = &r->rows[t % y->h];
-        const int64_t           from = t / y->h * x->block_stride,
-                      to             = t / y->h * y->block_stride + t % y->h * mxdi_blocked_row(y);
+        const int64_t from = t / y->h * x->block_stride,
+                      to   = t / y->h * y->block_stride + t % y->h * mxdi_blocked_row(y);
+        if (r->cubic_rows) {
+            blend_cubic(r, x, y, (float *)f->ptr[r->y] + to, (const float *)f->ptr[r->x] + from,
+                        &r->cubic_rows[t % y->h]);
+            continue;
+        }
+        const struct tap *const row = &r->rows[t % y->h];
         if (r->linear) {
             blend_line(r, x, y, (float *)f->ptr[r->y] + to, (const float *)f->ptr[r->x] + from,
                        row);
@@ -179,16 +213,59 @@ static mxd_status taps_of(const struct tap **out, mxdi_cpu_plan *p, const mxd_no
     return MXD_OK;
 }
 
+/* Keys' kernel with parameter a. */
+static double cubic_weight(double a, double t)
+{
+    const double d = fabs(t);
+    return d <= 1.0  ? ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
+           : d < 2.0 ? ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
+                     : 0.0;
+}
+
+static mxd_status cubic_taps_of(const struct cubic_tap **out, mxdi_cpu_plan *p, const mxd_node *n,
+                                int32_t axis, mxd_error *err)
+{
+    const int64_t in                    = mxdi_cpu_in(p->g, n, 0)->dim[axis],
+                  count                 = mxdi_cpu_out(p->g, n, 0)->dim[axis];
+    const double            a           = (double)mxd_node_float(n, "cubic_coeff_a", -0.75f);
+    const bool              inside_only = mxd_node_int(n, "exclude_outside", 0) != 0;
+    const origin_fn         origin      = origin_of(n);
+    struct cubic_tap *const t = MXDI_NEW(&p->program->arena, struct cubic_tap, (size_t)count);
+    if (!t)
+        return mxdi_nomem(err);
+    for (int64_t k = 0; k < count; k++) {
+        const double at = origin((double)k, scale_of(p->g, n, axis), in, count), low = floor(at);
+        double       weight[4], sum                                                  = 0.0;
+        for (int i = 0; i < 4; i++) {
+            const double place  = low + i - 1;
+            const bool   out_of = place < 0.0 || place > (double)(in - 1);
+            weight[i]           = inside_only && out_of ? 0.0 : cubic_weight(a, at - place);
+            t[k].at[i]          = inside(place, in);
+            sum += weight[i];
+        }
+        for (int i = 0; i < 4; i++)
+            t[k].weight[i] = (float)(inside_only && sum != 0.0 ? weight[i] / sum : weight[i]);
+    }
+    *out = t;
+    return MXD_OK;
+}
+
 mxd_status mxdi_cpu_lower_resize(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxd_value *const x  = mxdi_cpu_in(p->g, n, 0);
     struct resize *const   op = MXDI_CPU_NEW_OP(p, struct resize);
     if (!op)
         return mxdi_nomem(err);
-    op->linear = strcmp(mxd_node_string(n, "mode", "nearest"), "linear") == 0;
-    op->size   = mxd_dtype_bits(mxdi_cpu_stored(x->dtype)) / 8;
-    MXD_TRY(taps_of(&op->rows, p, n, 2, op->linear, err));
-    MXD_TRY(taps_of(&op->columns, p, n, 3, op->linear, err));
+    op->linear       = strcmp(mxd_node_string(n, "mode", "nearest"), "linear") == 0;
+    op->size         = mxd_dtype_bits(mxdi_cpu_stored(x->dtype)) / 8;
+    const bool cubic = strcmp(mxd_node_string(n, "mode", "nearest"), "cubic") == 0;
+    if (cubic) {
+        MXD_TRY(cubic_taps_of(&op->cubic_rows, p, n, 2, err));
+        MXD_TRY(cubic_taps_of(&op->cubic_columns, p, n, 3, err));
+    } else {
+        MXD_TRY(taps_of(&op->rows, p, n, 2, op->linear, err));
+        MXD_TRY(taps_of(&op->columns, p, n, 3, op->linear, err));
+    }
     MXD_TRY(mxdi_cpu_get_blocked(&op->x, p, n->in[0], err));
     MXD_TRY(mxdi_cpu_make_blocked(&op->y, p, n->out[0], err));
     const mxdi_cpu_emission e = { .kind     = &resize_kind,
@@ -197,8 +274,10 @@ mxd_status mxdi_cpu_lower_resize(mxdi_cpu_plan *p, const mxd_node *n, mxd_error 
                                   .n_in     = 1,
                                   .out      = &op->y,
                                   .n_out    = 1,
-                                  .kernel   = op->linear ? "resize_linear" : "resize_nearest",
-                                  .computed = op->linear ? "f32" : "copy" };
+                                  .kernel   = cubic        ? "resize_cubic"
+                                              : op->linear ? "resize_linear"
+                                                           : "resize_nearest",
+                                  .computed = cubic || op->linear ? "f32" : "copy" };
     return mxdi_cpu_emit(p, &e, err);
 }
 
@@ -209,11 +288,11 @@ const char *mxdi_cpu_check_resize(const mxd_graph_view *g, const mxd_node *n)
     if (why)
         return why;
     const char *const mode   = mxd_node_string(n, "mode", "nearest");
-    const bool        linear = strcmp(mode, "linear") == 0;
+    const bool        blends = strcmp(mode, "linear") == 0 || strcmp(mode, "cubic") == 0;
     mxdi_blocked      lx, ly;
     if (x->rank != 4 || !mxdi_cpu_can_block(x) || !mxdi_cpu_can_block(y) ||
         x->dim[0] != y->dim[0] || x->dim[1] != y->dim[1] ||
-        (linear ? x->dtype != MXD_F32 : strcmp(mode, "nearest") != 0) || !origin_of(n) ||
+        (blends ? x->dtype != MXD_F32 : strcmp(mode, "nearest") != 0) || !origin_of(n) ||
         mxd_node_int(n, "antialias", 0))
         return "no CPU kernel for this form of Resize: runs in the reference interpreter";
     if (mxdi_cpu_layout_of(&lx, x, g->max_batch, NULL) != MXD_OK ||

@@ -36,6 +36,7 @@ static const struct function {
     { "HardSwish", MXDI_UNARY_HARD_SWISH, NULL, NULL, 0, 0 },
     { "Abs", MXDI_UNARY_ABS, NULL, NULL, 0, 0 },
     { "Neg", MXDI_UNARY_NEG, NULL, NULL, 0, 0 },
+    { "Sign", MXDI_UNARY_SIGN, NULL, NULL, 0, 0 },
     { "Reciprocal", MXDI_UNARY_RECIPROCAL, NULL, NULL, 0, 0 },
     { "Sqrt", MXDI_UNARY_SQRT, NULL, NULL, 0, 0 },
     { "Floor", MXDI_UNARY_FLOOR, NULL, NULL, 0, 0 },
@@ -92,6 +93,28 @@ mxd_status mxdi_cpu_lower_unary(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *
         op = MXDI_UNARY_GELU_TANH;
     MXD_TRY(operands(&y, &x, p, n, err));
     return mxdi_cpu_emit_unary(p, y, x, op, &params, err);
+}
+
+/* x / (1 + |x|) */
+mxd_status mxdi_cpu_lower_softsign(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
+{
+    const mxdi_unary_params none = { 0, 0 };
+    uint32_t                x, y, t;
+    MXD_TRY(operands(&y, &x, p, n, err));
+    MXD_TRY(mxdi_cpu_temporary(&t, p, x, err));
+    MXD_TRY(mxdi_cpu_emit_unary(p, t, x, MXDI_UNARY_ABS, &none, err));
+    MXD_TRY(mxdi_cpu_emit_fixed(p, t, t, 1.0f, MXDI_BINARY_ADD, MXDI_FIXED_B, err));
+    return mxdi_cpu_emit_binary(p, y, x, t, MXDI_BINARY_DIV, err);
+}
+
+const char *mxdi_cpu_check_softsign(const mxd_graph_view *g, const mxd_node *n)
+{
+    const char *const why = mxdi_cpu_check_shapes(g, n);
+    if (why)
+        return why;
+    return mxdi_cpu_in(g, n, 0)->dtype == MXD_F32
+               ? NULL
+               : "no CPU kernel for Softsign of this type: runs in the reference interpreter";
 }
 
 const char *mxdi_cpu_check_unary(const mxd_graph_view *g, const mxd_node *n)

@@ -12,6 +12,10 @@ typedef struct mxdi_cpu_operands {
     const mxd_value *a, *b, *a_part, *b_part, *y;
 } mxdi_cpu_operands;
 
+/* Element strides of the leading axes of v, all but its last two, along y's; 0 where it is
+ * broadcast. */
+void mxdi_cpu_product_strides(int64_t *out, const mxd_value *v, const mxd_value *y);
+
 /* y = alpha * (a x b) of the plain f32 tensors t[0], t[1]; y is t[2]. */
 mxd_status mxdi_cpu_emit_matmul(mxdi_cpu_plan *p, const uint32_t t[3], const mxdi_cpu_operands *o,
                                 bool trans_b, float alpha, const char *reason, mxd_error *err);

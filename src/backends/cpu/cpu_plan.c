@@ -382,6 +382,13 @@ static int64_t widest_node(const mxd_graph_view *g)
 
 static bool can_chunk(const mxd_graph_view *g)
 {
+    /* what a run makes of all its samples, or of their number */
+    static const char *const whole[] = { "DynamicQuantizeLinear", "Shape", "Size", "Range",
+                                         "ConstantOfShape" };
+    for (uint32_t n = 0; n < g->n_nodes; n++)
+        for (size_t k = 0; k < sizeof(whole) / sizeof(whole[0]); k++)
+            if (strcmp(g->node[n].op, whole[k]) == 0)
+                return false;
     for (uint32_t k = 0; k < g->n_inputs + g->n_outputs; k++) {
         const mxd_value *const v =
             &g->value[k < g->n_inputs ? g->input[k] : g->output[k - g->n_inputs]];

@@ -4,11 +4,6 @@
  * have height 1. */
 #include "backends/cpu/cpu_lower.h"
 
-/* One axis: kernel, stride, dilation and padding by attribute index k of `rank` spatial axes. */
-struct axis {
-    int64_t kernel, stride, dilation, begin, end;
-};
-
 static int64_t attribute(const mxd_node *n, const char *name, uint32_t k, int64_t otherwise)
 {
     uint32_t             count;
@@ -16,12 +11,16 @@ static int64_t attribute(const mxd_node *n, const char *name, uint32_t k, int64_
     return v && k < count ? v[k] : otherwise;
 }
 
-static struct axis axis_of(const mxd_node *n, uint32_t k, uint32_t rank, int64_t in, int64_t out,
-                           const int64_t *kernel)
+mxdi_cpu_extent mxdi_cpu_extent_of(const mxd_node *n, uint32_t k, uint32_t rank, int64_t in,
+                                   int64_t out, const int64_t *kernel)
 {
-    struct axis       a   = { attribute(n, "kernel_shape", k, kernel ? kernel[k] : 1),
-                              attribute(n, "strides", k, 1), attribute(n, "dilations", k, 1),
-                              attribute(n, "pads", k, 0), attribute(n, "pads", rank + k, 0) };
+    mxdi_cpu_extent   a   = { in,
+                              out,
+                              attribute(n, "kernel_shape", k, kernel ? kernel[k] : 1),
+                              attribute(n, "strides", k, 1),
+                              attribute(n, "dilations", k, 1),
+                              attribute(n, "pads", k, 0),
+                              attribute(n, "pads", rank + k, 0) };
     const char *const pad = mxd_node_string(n, "auto_pad", "NOTSET");
     if (strncmp(pad, "SAME", 4) == 0) {
         int64_t total = (out - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 - in;
@@ -37,11 +36,12 @@ static struct axis axis_of(const mxd_node *n, uint32_t k, uint32_t rank, int64_t
 mxdi_cpu_window mxdi_cpu_window_of(const mxd_node *n, const mxd_value *x, const mxd_value *y,
                                    const int64_t *kernel)
 {
-    const uint32_t    rank = (uint32_t)x->rank - 2;
-    const struct axis none = { 1, 1, 1, 0, 0 };
-    const struct axis h    = rank == 2 ? axis_of(n, 0, rank, x->dim[2], y->dim[2], kernel) : none;
-    const struct axis w =
-        axis_of(n, rank - 1, rank, x->dim[x->rank - 1], y->dim[y->rank - 1], kernel);
+    const uint32_t        rank = (uint32_t)x->rank - 2;
+    const mxdi_cpu_extent none = { 1, 1, 1, 1, 1, 0, 0 };
+    const mxdi_cpu_extent h =
+        rank == 2 ? mxdi_cpu_extent_of(n, 0, rank, x->dim[2], y->dim[2], kernel) : none;
+    const mxdi_cpu_extent w =
+        mxdi_cpu_extent_of(n, rank - 1, rank, x->dim[x->rank - 1], y->dim[y->rank - 1], kernel);
     return (mxdi_cpu_window){ .w      = { .kh = (int32_t)h.kernel,
                                           .kw = (int32_t)w.kernel,
                                           .sh = (int32_t)h.stride,

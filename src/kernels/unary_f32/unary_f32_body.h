@@ -57,6 +57,14 @@ static inline vf32 neg_of(vf32 x, const struct vparams *p)
     return vf32_neg(x);
 }
 
+static inline vf32 sign_of(vf32 x, const struct vparams *p)
+{
+    const vf32 zero = vf32_set1(0);
+    (void)p;
+    return vf32_select(vf32_lt(zero, x), vf32_set1(1),
+                       vf32_select(vf32_lt(x, zero), vf32_set1(-1), x));
+}
+
 static inline vf32 reciprocal_of(vf32 x, const struct vparams *p)
 {
     (void)p;
