@@ -54,7 +54,8 @@ static int64_t useful_taps(const mxdi_span *spans, int32_t n)
 
 /* Estimated cycles of a run of `blocks` blocks: products, of which 8-bit ones take half the time of
  * 16-bit ones; transforms (60 for a vector of input channels of a tile, 120 for one of output
- * channels); and reading the weights at 8 bytes a cycle, of which direct convolution hides most. */
+ * channels); and reading the weights at 8 bytes a cycle, of which direct convolution hides most.
+ * The memory should buy a tenth. */
 bool mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op, int64_t blocks)
 {
     const mxdi_q8_base *d = &op->base;
@@ -69,7 +70,7 @@ bool mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op, int64_t blocks)
     const double direct = taps * c_in * c_out * op->kernel->weight_bytes / (8 * lanes);
     const double fast   = tiles * POINTS * c_in * c_out / (4 * lanes) +
                         tiles * (60 * c_in + 120 * c_out) / lanes + passes * weight_bytes(op) / 8;
-    return fast < direct;
+    return fast < 0.9 * direct;
 }
 
 /* At least n elements of `size` bytes, an odd number of cache lines: neighbours spread over all
