@@ -53,15 +53,20 @@ void mxdi_conv_q8_winograd_take(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *d)
     }
 }
 
-/* One output channel: [point][pair][lanes][2]. */
-static void pack_channel(const mxdi_conv_q8 *op, int16_t *panel, int64_t lanes, int64_t lane,
-                         const int16_t *w)
+/* A panel's weights: [point][pair][lanes][2], 0 where there is no channel. */
+static void pack_panel(const mxdi_conv_q8 *op, const mxdi_conv_q8_panel *p, int16_t *u,
+                       const int16_t *w)
 {
-    for (int64_t c = 0; c < op->c_in; c++) {
-        int16_t u[POINTS];
-        mxdi_winograd_q8_weights(u, w + 9 * c);
-        for (int64_t i = 0; i < POINTS; i++)
-            panel[((i * op->winograd.pairs + c / 2) * lanes + lane) * 2 + c % 2] = u[i];
+    const int64_t n = 2 * (int64_t)p->vectors * op->kernel->lanes; /* kernels of a pair */
+    int16_t       kernels[9 * MXDI_WINOGRAD_Q8_MAX_KERNELS] = { 0 };
+    for (int64_t pair = 0; pair < op->winograd.pairs; pair++, u += n) {
+        for (int64_t k = 0; k < 2 * (int64_t)p->n; k++) {
+            const int64_t  c    = 2 * pair + k % 2;
+            const int16_t *of_k = w + ((p->y + k / 2) * op->c_in + c) * 9;
+            for (int64_t j = 0; j < 9; j++)
+                kernels[j * n + k] = c < op->c_in ? of_k[j] : 0;
+        }
+        mxdi_winograd_q8_weights(u, op->winograd.pairs * n, kernels, n);
     }
 }
 
@@ -94,10 +99,10 @@ mxd_status mxdi_conv_q8_winograd_pack(mxdi_conv_q8 *op, const mxdi_conv_q8_desc 
         mxdi_conv_q8_panel *const p    = &op->panels[i];
         const size_t              wide = (size_t)p->vectors * lanes;
         p->w                           = (const uint8_t *)u;
+        pack_panel(op, p, u, d->w);
         for (size_t l = 0; l < p->n; l++) {
             const size_t         c    = (size_t)p->y + l;
             const int16_t *const of_c = d->w + c * (size_t)op->c_in * 9;
-            pack_channel(op, u, (int64_t)wide, (int64_t)l, of_c);
             w->init[p->lane + l] =
                 constant_of(op, of_c, d->epilogue.bias ? d->epilogue.bias[c] : 0);
             p->m[l] /= 64.0f;

@@ -17,18 +17,25 @@ const struct mxdi_winograd_q8 *const mxdi_winograd_q8_variants[MXDI_Q8_COUNT] = 
 
 const struct mxdi_winograd_q8 mxdi_winograd_q8_ref = { 0 };
 
-void mxdi_winograd_q8_weights(int16_t *u, const int16_t *w)
+/* o = G w of n columns; rows are o_row and w_row apart. */
+static void weights_6(int16_t *restrict o, int64_t o_row, const int16_t *restrict w, int64_t w_row,
+                      int64_t n)
 {
-    static const int32_t g[6][3] = { { 6, 0, 0 }, { -4, -4, -4 }, { -4, 4, -4 },
-                                     { 1, 2, 4 }, { 1, -2, 4 },   { 0, 0, 6 } };
-    int32_t              half[6][3];
-    for (int i = 0; i < 6; i++) {
-        for (int j = 0; j < 3; j++)
-            half[i][j] = g[i][0] * w[j] + g[i][1] * w[3 + j] + g[i][2] * w[6 + j];
+    for (int64_t k = 0; k < n; k++) {
+        const int w0 = w[k], w1 = w[w_row + k], w2 = w[2 * w_row + k];
+        o[k]             = (int16_t)(6 * w0);
+        o[o_row + k]     = (int16_t)(-4 * (w0 + w1 + w2));
+        o[2 * o_row + k] = (int16_t)(-4 * (w0 - w1 + w2));
+        o[3 * o_row + k] = (int16_t)(w0 + 2 * w1 + 4 * w2);
+        o[4 * o_row + k] = (int16_t)(w0 - 2 * w1 + 4 * w2);
+        o[5 * o_row + k] = (int16_t)(6 * w2);
     }
-    for (int i = 0; i < 6; i++) {
-        for (int j = 0; j < 6; j++)
-            u[i * 6 + j] =
-                (int16_t)(half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2]);
-    }
+}
+
+void mxdi_winograd_q8_weights(int16_t *u, int64_t plane, const int16_t *w, int64_t n)
+{
+    int16_t half[6 * 3 * MXDI_WINOGRAD_Q8_MAX_KERNELS];
+    weights_6(half, 3 * n, w, 3 * n, 3 * n); /* the rows of w, three columns of n */
+    for (int64_t i = 0; i < 6; i++)
+        weights_6(u + 6 * i * plane, plane, half + 3 * i * n, n, n);
 }

@@ -26,12 +26,13 @@
 #include "kernels/simd/q8.h"
 
 enum {
-    MXDI_WINOGRAD_Q8_POINTS     = 36,
-    MXDI_WINOGRAD_Q8_TILE       = 4,
-    MXDI_WINOGRAD_Q8_CONSTANT   = 7,   /* (1, 1): what is added to this point, all outputs get */
-    MXDI_WINOGRAD_Q8_SCALE      = 576, /* of what is added there */
-    MXDI_WINOGRAD_Q8_MAX_WEIGHT = 227, /* 144 * 227 fits s16 */
-    MXDI_WINOGRAD_Q8_MAX_ROWS   = 14
+    MXDI_WINOGRAD_Q8_POINTS      = 36,
+    MXDI_WINOGRAD_Q8_TILE        = 4,
+    MXDI_WINOGRAD_Q8_CONSTANT    = 7,   /* (1, 1): what is added to this point, all outputs get */
+    MXDI_WINOGRAD_Q8_SCALE       = 576, /* of what is added there */
+    MXDI_WINOGRAD_Q8_MAX_WEIGHT  = 227, /* 144 * 227 fits s16 */
+    MXDI_WINOGRAD_Q8_MAX_ROWS    = 14,
+    MXDI_WINOGRAD_Q8_MAX_KERNELS = 64 /* a pair of input channels and two vectors of lanes */
 };
 
 /* B^T x B of one tile, all channels. */
@@ -85,6 +86,7 @@ struct mxdi_winograd_q8 {
 /* In the order of simd/q8.inc. `ref` has none: direct convolution defines the integers. */
 extern const struct mxdi_winograd_q8 *const mxdi_winograd_q8_variants[MXDI_Q8_COUNT];
 
-/* G w G^T: u (36) of w (3, 3) within +-MAX_WEIGHT. */
-void mxdi_winograd_q8_weights(int16_t *u, const int16_t *w);
+/* G w G^T of n <= MAX_KERNELS kernels side by side, their weights within +-MAX_WEIGHT:
+ * u[i*plane + k], i < 36, of w[j*n + k], j < 9. */
+void mxdi_winograd_q8_weights(int16_t *u, int64_t plane, const int16_t *w, int64_t n);
 #endif
