@@ -38,14 +38,15 @@ static uint8_t *run(const struct problem *p, uint32_t isa, const char **name)
         fail_msg("%s", err.msg);
     *name = mxdi_conv_q8_name(op);
     assert_true(mxdi_conv_q8_bytes(op) > 0);
-    assert_int_equal(mxdi_conv_q8_scratch(op), 0);
-    size_t n = mxdi_conv_q8_tasks(op, p->blocks);
+    uint8_t *scratch = aligned_alloc(64, mxdi_conv_q8_scratch(op) + 64);
+    size_t   n       = mxdi_conv_q8_tasks(op, p->blocks);
     while (n > 0) {
         const size_t piece = (size_t)draw(1, 3), begin = n > piece ? n - piece : 0;
-        mxdi_conv_q8_run(op, p->x, r, y + GUARD, NULL, p->blocks, begin, n);
+        mxdi_conv_q8_run(op, p->x, r, y + GUARD, scratch, p->blocks, begin, n);
         n = begin;
     }
     mxdi_conv_q8_destroy(op);
+    free(scratch);
     return y;
 }
 
@@ -88,6 +89,22 @@ static void tails_match_ref(void **state)
         p.desc.x           = draw_layout(1, rows, draw(1, 300), 1);
         p.desc.y           = draw_layout(1, rows, 1 + number, 1);
         finish_problem(&p, number % 4 != 0);
+        check_variants(&p, &conv, number);
+        free_problem(&p);
+    }
+}
+
+/* Dilation takes the last column of one row of the window next to the first of the following. */
+static void rows_meet(void **state)
+{
+    (void)state;
+    rng = mxdi_rng_seed(7);
+    for (int32_t number = 0; number < 20; number++) {
+        struct problem p = { .blocks = 1 };
+        p.desc           = (mxdi_conv_q8_desc){ .groups = 1, .window = { 2, 2, 1, 1, 1, 2, 1, 1 } };
+        p.desc.x         = draw_layout(6, 3, 68, 1);
+        p.desc.y         = draw_layout(7, 3, draw(1, 40), 1);
+        finish_problem(&p, true);
         check_variants(&p, &conv, number);
         free_problem(&p);
     }
@@ -194,6 +211,7 @@ int main(void)
         cmocka_unit_test(ref_is_the_formula),
         cmocka_unit_test(variants_match_ref),
         cmocka_unit_test(tails_match_ref),
+        cmocka_unit_test(rows_meet),
         cmocka_unit_test(sums_wrap),
         cmocka_unit_test(large_layers),
         cmocka_unit_test(allocations_may_fail),

@@ -48,6 +48,8 @@ static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n
         MXD_TRY(mxdi_conv_q8_winograd_init(op, desc, err));
     if (op->winograd.n_panels == op->n_panels)
         return MXD_OK;
+    if (op->winograd.n_panels == 0 && mxdi_conv_q8_gather_pays(op))
+        mxdi_conv_q8_gather_init(op);
     MXD_TRY(mxdi_conv_q8_plan(op, err));
     return mxdi_conv_q8_pack(op, desc->w, desc->epilogue.bias, err);
 }
@@ -94,7 +96,7 @@ size_t mxdi_conv_q8_bytes(const mxdi_conv_q8 *op)
 
 size_t mxdi_conv_q8_scratch(const mxdi_conv_q8 *op)
 {
-    return op->winograd.n_panels ? op->winograd.scratch_bytes : 0;
+    return op->scratch_bytes;
 }
 
 /* Those of Winograd's panels come first. */
@@ -118,12 +120,10 @@ void mxdi_conv_q8_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r
             mxdi_conv_q8_run_ref(&op->plain, x, r, y, (int64_t)(t / h), (int32_t)(t % h));
         return;
     }
-    const size_t first = mxdi_conv_q8_winograd_tasks(op, blocks); /* of the direct panels */
-    if (begin < first) {
-        const mxdi_conv_q8_io io = { x, r, y, scratch, blocks };
+    const mxdi_conv_q8_io io    = { x, r, y, scratch, blocks };
+    const size_t          first = mxdi_conv_q8_winograd_tasks(op, blocks); /* of direct panels */
+    if (begin < first)
         mxdi_conv_q8_winograd_run(op, &io, begin, end < first ? end : first);
-    }
     if (end > first)
-        mxdi_conv_q8_direct_run(op, x, r, y, blocks, begin > first ? begin - first : 0,
-                                end - first);
+        mxdi_conv_q8_direct_run(op, &io, begin > first ? begin - first : 0, end - first);
 }

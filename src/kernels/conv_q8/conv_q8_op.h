@@ -90,6 +90,13 @@ typedef struct mxdi_conv_q8_pattern {
     int32_t n_taps, k4;  /* as many quads as taps */
 } mxdi_conv_q8_pattern;
 
+/* Where conv_q8_gather.c collects from; the geometry of base is that of the copies. */
+typedef struct mxdi_conv_q8_gather {
+    mxdi_blocked  x;
+    mxdi_window2d window;
+    int64_t copy; /* bytes of each column of the window; 0: inputs are used where they stand */
+} mxdi_conv_q8_gather;
+
 /* What the files conv_q8_winograd*.c keep; strides in elements. */
 typedef struct mxdi_conv_q8_winograd {
     const struct mxdi_winograd_q8 *fn;
@@ -100,7 +107,6 @@ typedef struct mxdi_conv_q8_winograd {
     int64_t                        band;             /* tiles transformed together at most */
     int64_t                        v_row, v_plane, m_row, m_plane;
     int32_t                       *init; /* (n_lanes) of the constant point */
-    size_t                         scratch_bytes;
 } mxdi_conv_q8_winograd;
 
 struct mxdi_conv_q8 {
@@ -124,6 +130,8 @@ struct mxdi_conv_q8 {
     int32_t              *bias;      /* (biases of base, lanes) */
     size_t                bias_step; /* lanes, or 0: all rectangles have the same */
     mxdi_conv_q8_winograd winograd;
+    mxdi_conv_q8_gather   gather;
+    size_t                scratch_bytes;
 };
 
 /* Tasks of Winograd's panels: chunks of tiles times shares of panels, the shares of a chunk in a
@@ -136,7 +144,7 @@ typedef struct mxdi_conv_q8_winograd_split {
 typedef struct mxdi_conv_q8_io {
     const uint8_t *x, *r;
     uint8_t       *y;
-    int16_t       *scratch;
+    void          *scratch;
     int64_t        blocks;
 } mxdi_conv_q8_io;
 
@@ -150,8 +158,13 @@ mxd_status mxdi_conv_q8_pack(mxdi_conv_q8 *op, const int16_t *w, const int32_t *
 mxd_status mxdi_conv_q8_plan(mxdi_conv_q8 *op, mxd_error *err);
 /* conv_q8_run.c: a partition of the work, and the loops around the tiles. */
 size_t mxdi_conv_q8_direct_tasks(const mxdi_conv_q8 *op, int64_t blocks);
-void   mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
-                               int64_t blocks, size_t begin, size_t end);
+void   mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, size_t begin,
+                               size_t end);
+/* conv_q8_gather.c: whether it should be, before the plan; replaces the geometry; fills scratch. */
+bool mxdi_conv_q8_gather_pays(const mxdi_conv_q8 *op);
+void mxdi_conv_q8_gather_init(mxdi_conv_q8 *op);
+void mxdi_conv_q8_gather_block(const mxdi_conv_q8 *op, uint8_t *to, const uint8_t *x,
+                               int64_t block);
 /* conv_q8_winograd.c: whether it can be; whether it should be; its part of op, perhaps without
  * panels; its tasks. */
 bool       mxdi_conv_q8_winograd_fits(const mxdi_conv_q8 *op);

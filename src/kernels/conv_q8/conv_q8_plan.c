@@ -37,26 +37,24 @@ static int64_t tap_at(const mxdi_conv_q8 *op, const mxdi_span *y, const mxdi_spa
            (int64_t)(kx - x->k_begin) * win->dw * mxdi_blocked_pixel(&op->base.x);
 }
 
-/* Taps that follow each other in x and in the panel become one, in all rows of the window alike. */
+/* Taps that follow each other in x and in the panel are one: those of a row of the window, and then
+ * whole rows; all of a pattern have the same length. */
 static void plan_taps(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_span *y,
                       const mxdi_span *x)
 {
-    mxdi_conv_q8_tap *taps = op->taps + p->taps;
-    int32_t           n = 0, length = 0; /* of the last tap, in k4s */
-    for (int32_t ky = y->k_begin; ky < y->k_end; ky++)
-        for (int32_t kx = x->k_begin; kx < x->k_end; kx++) {
-            const mxdi_conv_q8_tap tap = { tap_at(op, y, x, ky, kx),
-                                           ((int64_t)ky * op->base.window.kw + kx) * op->k4 };
-            if (n > 0 && tap.a == taps[n - 1].a + 4 * (int64_t)length &&
-                tap.k4 == taps[n - 1].k4 + length) {
-                length += op->k4;
-                continue;
-            }
-            taps[n++] = tap;
-            length    = op->k4;
-        }
-    p->n_taps = n;
-    p->k4     = length;
+    const mxdi_window2d *win  = &op->base.window;
+    mxdi_conv_q8_tap    *taps = op->taps + p->taps;
+    const int64_t        tap  = 4 * (int64_t)op->k4; /* bytes */
+    const int32_t        kw = x->k_end - x->k_begin, kh = y->k_end - y->k_begin;
+    const bool           row = kw == 1 || win->dw * mxdi_blocked_pixel(&op->base.x) == tap;
+    const bool rows = row && kw == win->kw && win->dh * mxdi_blocked_row(&op->base.x) == kw * tap;
+    if (kw == 0 || kh == 0)
+        return;
+    for (int32_t ky = y->k_begin; ky < (rows ? y->k_begin + 1 : y->k_end); ky++)
+        for (int32_t kx = x->k_begin; kx < (row ? x->k_begin + 1 : x->k_end); kx++)
+            taps[p->n_taps++] = (mxdi_conv_q8_tap){ tap_at(op, y, x, ky, kx),
+                                                    ((int64_t)ky * win->kw + kx) * op->k4 };
+    p->k4 = op->k4 * (row ? kw : 1) * (rows ? kh : 1);
 }
 
 /* Quads with at least one byte inside; each is a tap of one k4 in the collected run. */

@@ -258,14 +258,21 @@ static void task_next(struct task *at, const struct split *s, int64_t blocks)
     at->panels += s->weights_first;
 }
 
-void mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r, void *y,
-                             int64_t blocks, size_t begin, size_t end)
+void mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, size_t begin,
+                             size_t end)
 {
-    const struct split              s     = split_work(op, blocks);
-    struct task                     at    = task_at(&s, blocks, (int64_t)begin);
-    struct call                     c     = { .op = op, .x = x, .r = r, .y = y, .step = s.step };
-    const mxdi_conv_q8_panel *const first = op->panels + op->winograd.n_panels;
-    for (size_t t = begin; t < end; t++, task_next(&at, &s, blocks)) {
+    const mxdi_conv_q8_panel *const first    = op->panels + op->winograd.n_panels;
+    const struct split              s        = split_work(op, io->blocks);
+    struct task                     at       = task_at(&s, io->blocks, (int64_t)begin);
+    int64_t                         gathered = -1; /* block */
+    struct call c = { .op = op, .x = io->x, .r = io->r, .y = io->y, .step = s.step };
+    if (op->gather.copy)
+        c.x = io->scratch;
+    for (size_t t = begin; t < end; t++, task_next(&at, &s, io->blocks)) {
+        if (op->gather.copy && gathered != at.block) {
+            mxdi_conv_q8_gather_block(op, io->scratch, io->x, at.block);
+            gathered = at.block;
+        }
         c.panels = first + mxdi_parts_begin(&s.panels, at.panels);
         c.end    = first + mxdi_parts_begin(&s.panels, at.panels + 1);
         for (int32_t i = 0; i < op->base.n_y; i++)

@@ -96,7 +96,7 @@ static mxd_status shape_scratch(mxdi_conv_q8 *op, mxd_error *err)
     const int64_t all = w->v_plane * s16 + w->m_plane * s32;
     if ((uint64_t)all > SIZE_MAX / POINTS)
         return mxdi_fail(err, MXD_E_RANGE, "conv_q8: %d channels are too many", op->c_in);
-    w->scratch_bytes = (size_t)all * POINTS;
+    op->scratch_bytes = (size_t)all * POINTS;
     return MXD_OK;
 }
 
