@@ -26,6 +26,7 @@ need_build() {
     need_pc libjpeg libjpeg-dev
     need_pc libpng libpng-dev
     need_pc libxxhash libxxhash-dev
+    need_pc libpcre2-8 libpcre2-dev
 }
 
 need_group() {
