@@ -190,7 +190,7 @@ static inline mxd_status case_traced(void *user, const char *value, const mxd_te
                                      mxd_error *err)
 {
     case_trace *const trace = user;
-    size_t            bytes;
+    size_t            bytes = 0;
     (void)err;
     assert_true(trace->n < CASE_TRACED && mxdi_tensor_bytes(&bytes, t));
     (void)strncpy(trace->name[trace->n], value, 63);
