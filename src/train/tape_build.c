@@ -75,7 +75,11 @@ static mxd_status give_storage(mxdi_tape *t, mxdi_train_value *v, mxd_error *err
 mxd_status mxdi_tape_value(mxdi_tape *t, uint32_t value, mxd_error *err)
 {
     mxdi_train_value *const v = &t->value[value];
-    if (!layout_of(&v->layout, t, &t->graph->value[value]))
+    const mxd_value *const shape = &t->graph->value[value];
+    if (shape->rank > 0 && value == t->input && shape->dim[0] != t->options.batch)
+        return mxdi_fail(err, MXD_E_UNSUPPORTED, "input '%s': not trained: an open first dimension expected, the network fixes a batch of %lld", v->name,
+                         (long long)shape->dim[0]);
+    if (!layout_of(&v->layout, t, shape))
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "'%s': not trained: (N, C), (N, C, L) or (N, C, H, W) expected of an activation", v->name);
     return give_storage(t, v, err);
 }
