@@ -10,7 +10,7 @@
 
 #include "cli.h"
 
-static const char *net, *out, *data_spec, *eval_spec, *recipe_path, *precision, *method, *optimizer, *schedule, *init, *augment, *checkpoint, *log_path;
+static const char *net, *out, *data_spec, *eval_spec, *recipe_path, *precision, *method, *optimizer, *schedule, *init, *augment, *checkpoint, *log_path, *nni_path, *nni_dialect;
 static int64_t     epochs, batch;
 static double      lr, momentum = -1.0, weight_decay = -1.0, step_lr = -1.0, clip_norm = -1.0, warm_up = -1.0, smoothing, distill, every = 10.0;
 
@@ -38,6 +38,8 @@ static const struct opt opts[] = {
     { OPT_STR, "augment", 0, &augment, false, "LIST", "none, crop, flip or crop,flip (default: both for colour pictures)" },
     { OPT_STR, "checkpoint", 0, &checkpoint, false, "DIR", "save there, and continue from there (default: OUT.checkpoint, gone when done)" },
     { OPT_NUM, "checkpoint-seconds", 0, &every, false, "S", "between two checkpoints (default: 10)" },
+    { OPT_STR, "nni-calibration", 0, &nni_path, false, "FILE", "also write a quantized result as NNI's calibration_config (.json)" },
+    { OPT_STR, "nni-dialect", 0, &nni_dialect, false, "v2|v3", "its keys: v2 (default, flat) or v3 (nested)" },
     { OPT_STR, "log", 0, &log_path, false, "FILE", "append a line of JSON for each epoch" },
     OPT_END,
 };
@@ -120,6 +122,8 @@ static mxd_status save(mxd_trainer *t, struct cli *c)
     mxd_status st = mxd_trainer_export(&m, t, &c->err);
     if (st == MXD_OK)
         st = mxd_model_save(m, out, &c->err);
+    if (st == MXD_OK && nni_path)
+        st = mxd_model_save_nni_calibration(m, nni_path, nni_dialect, &c->err);
     mxd_model_destroy(m);
     return st;
 }
@@ -169,6 +173,10 @@ static mxd_status run(struct cli *c)
     o.checkpoint = checkpoint ? checkpoint : folder, o.checkpoint_seconds = every, o.progress = show, o.user = c;
     if (recipe_path && precision)
         return cli_fail(c, MXD_E_USAGE, "one of --recipe FILE and --precision NAME expected, or neither to train in float");
+    if (nni_path && !recipe_path && !precision)
+        return cli_fail(c, MXD_E_USAGE, "--nni-calibration: a quantized training expected (--recipe FILE or --precision NAME)");
+    if (nni_dialect && (!nni_path || (strcmp(nni_dialect, "v2") != 0 && strcmp(nni_dialect, "v3") != 0)))
+        return cli_fail(c, MXD_E_USAGE, "--nni-dialect: v2 or v3 expected, with --nni-calibration FILE");
     mxd_status st = mxd_model_load(&model, c->ctx, net, &c->err);
     if (st == MXD_OK && recipe_path)
         st = mxd_recipe_load(&recipe, c->ctx, recipe_path, &c->err);
