@@ -57,14 +57,14 @@ static uint32_t shown_value(const mxdi_graph *g, const mxdi_links *l, uint32_t v
     return is_user(g, l, v, "Cast") ? behind_rounding(g, l, v) : v;
 }
 
-/* Clamps behind the layer of that name, UINT32_MAX: there is no such layer. */
+/* Clamps behind the layer of that name; UINT32_MAX: there is no such layer, or its integers end where a clamp would. */
 static uint32_t clamps_of(const mxdi_graph *g, const mxdi_links *l, const char *name)
 {
     uint32_t clamps;
     for (uint32_t n = 0; n < g->n_nodes; n++)
         if (mxdi_is_product(&g->node[n]) && strcmp(g->node[n].name, name) == 0) {
-            behind_clamps(g, l, g->node[n].out[0], UINT32_MAX, &clamps);
-            return clamps;
+            const uint32_t v = behind_clamps(g, l, g->node[n].out[0], UINT32_MAX, &clamps);
+            return is_user(g, l, v, "QuantizeLinear") ? UINT32_MAX : clamps;
         }
     return UINT32_MAX;
 }
