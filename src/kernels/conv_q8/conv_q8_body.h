@@ -7,7 +7,13 @@
 #include "kernels/conv_q8/conv_q8_op.h"
 #include "kernels/post_q8/post_q8_vec.h"
 
-enum { K4_BYTES = 4 * VF32_LANES * Q8_WEIGHT_BYTES }; /* one k4 of a vector of channels */
+enum {
+    K4_BYTES = 4 * VF32_LANES * Q8_WEIGHT_BYTES, /* one k4 of a vector of channels */
+    /* Weights are asked for that far ahead: they come from L3 where few outputs share them. Tiles
+     * of fewer than FEW rows only read weights, and have no time to ask. */
+    AHEAD = 6144,
+    FEW   = 4
+};
 
 /* Row i of a tile is p[i / 4] + (i % 4) rows, which four registers and two distances can address.
  */
@@ -46,8 +52,11 @@ MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_
             for (int s = 0; s < S; s++) {
                 q8_weights b[2];
                 MXD_UNROLL
-                for (int v = 0; v < V; v++)
+                for (int v = 0; v < V; v++) {
                     b[v] = q8_weights_load(w + (s * V + v) * K4_BYTES);
+                    if (R >= FEW)
+                        __builtin_prefetch(w + (s * V + v) * K4_BYTES + AHEAD);
+                }
                 MXD_UNROLL
                 for (int i = 0; i < R; i++) {
                     const q8_input x = q8_input_of(q8_spread(row_at(p, i, row) + 4 * s));
