@@ -113,7 +113,7 @@ static mxd_status choose_form(uint32_t *x, struct mxdi_train_conv *c, mxdi_tape 
     *x = node->in[0];
     if (d) {
         MXD_TRY(mxdi_weight_quantizer_create(&c->wq, t, d, node, c->c_out, err));
-        if (v->step && v->n_step == 1 && v->count == 1.0 && !float_bias) {
+        if (v->form == MXDI_FORM_STORED && !float_bias) {
             c->step = MXDI_NEW(&t->arena, double, (size_t)c->c_out);
             return c->step ? MXD_OK : mxdi_nomem(err);
         }
@@ -143,6 +143,7 @@ mxd_status mxdi_train_build_conv(mxdi_tape *t, const mxd_node *node, mxd_error *
     mxdi_train_value *const y = &t->value[c.y];
     y->step = c.step;
     y->n_step = c.c_out;
+    y->form = c.step ? MXDI_FORM_SUMS : MXDI_FORM_OTHER;
     y->wants_grad = true;
     return MXD_OK;
 }

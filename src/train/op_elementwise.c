@@ -59,6 +59,7 @@ static void same_steps(mxdi_tape *t, uint32_t y, uint32_t x)
     t->value[y].count = t->value[x].count;
     t->value[y].lo = t->value[x].lo;
     t->value[y].hi = t->value[x].hi;
+    t->value[y].form = mxdi_form_changed(t->value[x].form);
 }
 
 mxd_status mxdi_train_build_relu(mxdi_tape *t, const mxd_node *node, mxd_error *err)
@@ -68,6 +69,7 @@ mxd_status mxdi_train_build_relu(mxdi_tape *t, const mxd_node *node, mxd_error *
     mxdi_train_op *op;
     if (slope == 0.0f && t->links.n_uses[x] == 1 && mxdi_train_conv_take_relu(t, x)) {
         mxdi_tape_alias(t, y, x);
+        t->value[y].form = mxdi_form_changed(t->value[x].form);
         return MXD_OK;
     }
     uint32_t from = x;
@@ -98,6 +100,7 @@ mxd_status mxdi_train_build_clip(mxdi_tape *t, const mxd_node *node, mxd_error *
     if (!ok || !(lo <= hi))
         return mxdi_tape_refuse(node, "constant bounds in order expected", err);
     mxdi_tape_alias(t, node->out[0], node->in[0]);
+    t->value[node->out[0]].form = mxdi_form_changed(t->value[node->in[0]].form);
     if (mxdi_clip_is_of_quantizer(t, node))
         return MXD_OK;
     mxdi_train_value *const y = &t->value[node->out[0]];
@@ -181,12 +184,12 @@ static const mxdi_train_kind add_kind = { "add", NULL, add_forward, add_backward
 
 static bool stored(const mxdi_train_value *v)
 {
-    return v->step && v->n_step == 1 && v->count == 1.0 && v->lo == -INFINITY && v->hi == INFINITY;
+    return v->form == MXDI_FORM_STORED;
 }
 
 static bool summed(const mxdi_train_value *v)
 {
-    return v->step && v->n_step > 1 && v->lo == -INFINITY && v->hi == INFINITY;
+    return v->form == MXDI_FORM_SUMS;
 }
 
 mxd_status mxdi_train_build_add(mxdi_tape *t, const mxd_node *node, mxd_error *err)
@@ -218,7 +221,7 @@ mxd_status mxdi_train_build_add(mxdi_tape *t, const mxd_node *node, mxd_error *e
     if (!s->ma || !s->mb || !s->step)
         return mxdi_nomem(err);
     t->value[y].step = s->step;
-    t->value[y].n_step = t->value[y].layout.channels; /* fractions of steps: not `stored` */
+    t->value[y].n_step = t->value[y].layout.channels; /* fractions of steps */
     return MXD_OK;
 }
 

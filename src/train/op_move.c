@@ -65,6 +65,7 @@ static void keep_meaning(mxdi_tape *t, uint32_t y, uint32_t x)
     t->value[y].half = t->value[x].half;
     t->value[y].lo = t->value[x].lo;
     t->value[y].hi = t->value[x].hi;
+    t->value[y].form = mxdi_form_moved(t->value[x].form);
 }
 
 mxd_status mxdi_train_build_reshape(mxdi_tape *t, const mxd_node *node, mxd_error *err)
@@ -77,6 +78,7 @@ mxd_status mxdi_train_build_reshape(mxdi_tape *t, const mxd_node *node, mxd_erro
     const mxdi_blocked from = t->value[x].layout;
     if (l.h == from.h && l.w == from.w && l.channels == from.channels) {
         mxdi_tape_alias(t, y, x);
+        t->value[y].form = mxdi_form_moved(t->value[x].form);
         return MXD_OK;
     }
     const bool flat = l.h == 1 && l.w == 1;
@@ -204,6 +206,8 @@ mxd_status mxdi_train_build_move(mxdi_tape *t, const mxd_node *node, mxd_error *
         MXD_TRY(mxdi_tape_real(&x, t, x, err));
     MXD_TRY(mxdi_tape_value(t, y, err));
     keep_meaning(t, y, x);
+    if (mxdi_node_is(node, "Pad"))
+        t->value[y].form = mxdi_form_changed(t->value[x].form);
     MXD_TRY(mxdi_tape_add(&op, t, &box_kind, node->name, &x, 1, y, sizeof(struct box), err));
     const int h = shape->rank == 4 ? 2 : 3, w = shape->rank == 4 ? 3 : 2;
     *(struct box *)op->state = shape->rank == 4 ? (struct box){ begin[1], begin[h], begin[w], step[h], step[w] }
@@ -280,5 +284,6 @@ mxd_status mxdi_train_build_concat(mxdi_tape *t, const mxd_node *node, mxd_error
     }
     MXD_TRY(mxdi_tape_value(t, y, err));
     keep_meaning(t, y, in[0]);
+    t->value[y].form = mxdi_form_changed(t->value[in[0]].form);
     return mxdi_tape_add(&op, t, &concat_kind, node->name, in, node->n_in, y, 1, err);
 }

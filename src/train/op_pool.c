@@ -136,7 +136,7 @@ mxd_status mxdi_train_build_pool(mxdi_tape *t, const mxd_node *node, mxd_error *
     p.desc.x = t->value[x].layout;
     MXD_TRY(set_window(&p, &n, t, node, err));
     const mxdi_train_value *v = &t->value[x];
-    const bool integers = v->step && v->n_step == 1 && v->count == 1.0 && v->lo == -INFINITY && v->hi == INFINITY && n > 0.0f;
+    const bool integers = v->form == MXDI_FORM_STORED && n > 0.0f;
     if (!p.is_max && !integers)
         MXD_TRY(mxdi_tape_real(&x, t, x, err));
     MXD_TRY(mxdi_tape_value(t, y, err));
@@ -152,5 +152,6 @@ mxd_status mxdi_train_build_pool(mxdi_tape *t, const mxd_node *node, mxd_error *
     t->value[y].count = p.sum_of != 0.0f ? (double)n : v->count;
     t->value[y].lo = v->lo;
     t->value[y].hi = v->hi;
+    t->value[y].form = p.is_max ? mxdi_form_changed(v->form) : MXDI_FORM_OTHER;
     return MXD_OK;
 }

@@ -14,7 +14,8 @@ enum { LANES = 16 };
 
 struct quantize {
     mxdi_act_quantizer *a;
-    float              *m;      /* (channels) steps of the output in one of x; x counts in reals: NULL */
+    float              *m;      /* (channels) steps of the output in one of x; NULL: x counts in reals, or in s_x */
+    float               s_x;    /* another quantizer's step: a real first, as in the engine's tables; 1: x counts in reals */
     /* this step's */
     mxdi_fake_range     range;  /* what may come out: the quantizer's, narrowed by a clamp in front */
     mxdi_fake_range     clamp;  /* of u: the same with the clamp's own bounds */
@@ -31,13 +32,13 @@ struct job {
 /* u of n lanes. */
 static inline void steps_of(float *u, const struct quantize *q, const float *x, int64_t c, int n)
 {
-    const float s = q->a->s;
+    const float s = q->a->s, s_x = q->s_x;
     if (q->m)
         for (int k = 0; k < n; k++)
             u[k] = x[k] * q->m[c + k];
     else
         for (int k = 0; k < n; k++)
-            u[k] = x[k] / s;
+            u[k] = x[k] * s_x / s;
 }
 
 static inline void forward_lanes(float *y, const struct quantize *q, const float *x, int64_t c, int n, float *lo, float *hi)
@@ -93,6 +94,7 @@ static void set_step(struct quantize *q, const mxdi_train_value *x)
         q->range = (mxdi_fake_range){ mxdi_fake_clamp(lo > hi ? hi : lo, q->whole.lo, q->whole.hi), mxdi_fake_clamp(hi, q->whole.lo, q->whole.hi) };
         q->clamp = (mxdi_fake_range){ fmaxf(x->lo / a->s, q->whole.lo), fminf(x->hi / a->s, q->whole.hi) };
     }
+    q->s_x = x->step && !q->m ? (float)x->step[0] : 1.0f;
     if (q->m)
         for (int64_t c = 0; c < x->layout.channels; c++)
             q->m[c] = (float)(x->step[x->n_step == 1 ? 0 : c] / ((double)a->s * x->count));
@@ -240,7 +242,7 @@ mxd_status mxdi_train_build_quantize(mxdi_tape *t, const mxd_node *node, mxd_err
     MXD_TRY(mxdi_tape_add(&op, t, &quantize_kind, node->name, &x, 1, y, sizeof(struct quantize), err));
     struct quantize *const q = op->state;
     q->a = a;
-    if (t->value[x].step) {
+    if (t->value[x].step && mxdi_form_changed(t->value[x].form) == MXDI_FORM_OTHER) {
         q->m = MXDI_NEW(&t->arena, float, (size_t)t->value[x].layout.pitch);
         if (!q->m)
             return mxdi_nomem(err);
@@ -257,5 +259,6 @@ mxd_status mxdi_train_build_dequantize(mxdi_tape *t, const mxd_node *node, mxd_e
     if (!t->value[node->in[0]].step)
         return mxdi_tape_refuse(node, "a QuantizeLinear in front expected", err);
     mxdi_tape_alias(t, node->out[0], node->in[0]);
+    t->value[node->out[0]].form = MXDI_FORM_STORED;
     return MXD_OK;
 }

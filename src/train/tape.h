@@ -28,6 +28,14 @@ typedef enum mxdi_train_method {
     MXDI_TRAIN_DOREFA
 } mxdi_train_method;
 
+/* What the engine sees in a value (engine/fuse_qdq.c), which decides the formula of who reads it. */
+typedef enum mxdi_train_form {
+    MXDI_FORM_OTHER,  /* reals, or fractions of steps */
+    MXDI_FORM_SUMS,   /* a product's own sums of integers */
+    MXDI_FORM_STEPS,  /* a quantizer's integers behind maxima, paddings and clamps: another quantizer makes a table of them */
+    MXDI_FORM_STORED  /* a quantizer's integers, at most moved: what integer layers read */
+} mxdi_train_form;
+
 typedef struct mxdi_train_value {
     const char   *name;
     mxdi_blocked  layout; /* (N, C, H, W); (N, C, L) has h = 1; (N, C) has h = w = 1 */
@@ -39,6 +47,7 @@ typedef struct mxdi_train_value {
     const double *step;
     int64_t       n_step; /* 1 or channels */
     double        count;
+    mxdi_train_form form;
     mxd_dtype     half;   /* x was rounded to this 16-bit float; MXD_NONE: it was not */
     float         lo, hi; /* a clamp of what x stands for that is still to be applied */
 } mxdi_train_value;
@@ -143,6 +152,9 @@ mxd_status mxdi_tape_value(mxdi_tape *t, uint32_t value, mxd_error *err);
 mxd_status mxdi_tape_real(uint32_t *out, mxdi_tape *t, uint32_t value, mxd_error *err);
 /* `value` is another name for `of`, whose storage and layout it shares. */
 void       mxdi_tape_alias(mxdi_tape *t, uint32_t value, uint32_t of);
+/* Of what moves a value, or does more to it that keeps its steps. */
+static inline mxdi_train_form mxdi_form_moved(mxdi_train_form f) { return f == MXDI_FORM_SUMS ? MXDI_FORM_OTHER : f; }
+static inline mxdi_train_form mxdi_form_changed(mxdi_train_form f) { return f == MXDI_FORM_STORED || f == MXDI_FORM_STEPS ? MXDI_FORM_STEPS : MXDI_FORM_OTHER; }
 mxd_status mxdi_tape_param(mxdi_param **out, mxdi_tape *t, const char *name, mxdi_param_kind kind, const float *w, int64_t n, mxd_error *err);
 /* So much scratch for each thread, from now on; what it held is lost. */
 mxd_status mxdi_tape_grow_scratch(mxdi_tape *t, size_t bytes, mxd_error *err);
