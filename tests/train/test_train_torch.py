@@ -178,8 +178,8 @@ def quantized_forward(p, dump, bits):
     d.q, where = F.max_pool2d(d1.q, 2, return_indices=True)  # of integers: equal ones are frequent, the first wins
     d.q, d.real = d.q.flatten(1), d1.real.flatten(2).gather(2, where.flatten(2)).flatten(1)
     activations = {"x": a_x, "a": a, "b": b, "d1": d1}
-    if quantizer["d"] != quantizer["d1"]:  # another step behind the pool
-        d = activations["d"] = Activation(quantizer["d"], d.real, d.q.float() * np.float32(np.float64(d.step) / np.float64(quantizer["d"].s)))
+    if quantizer["d"] != quantizer["d1"]:  # another step behind the pool: the engine has a table
+        d = activations["d"] = Activation(quantizer["d"], d.real, d.q.float() * d.step / quantizer["d"].s)
     head = at("head", d, F.linear)
     logits = head.acc.float() * torch.from_numpy(head.step.astype(np.float32))
     return logits, head.real, activations, {"first": first, "linear": linear, "third": third, "head": head}
