@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every measurement here shares: our program, ONNX Runtime on the same file, medians and their intervals."""
+"""What every measurement here shares: our program, other engines on the same file, medians and their intervals."""
 import json
 import math
 import pathlib
@@ -10,6 +10,11 @@ import time
 
 import numpy as np
 import onnxruntime as ort
+
+try:
+    import openvino
+except ImportError:
+    openvino = None
 
 PEER = f"onnxruntime {ort.__version__}"
 
@@ -37,13 +42,29 @@ class Program:
 
 
 def ort_call(path, batch, threads):
-    """A call that runs an ONNX file once, on zeros. The first dimension of its input is the batch."""
+    """A call that runs an ONNX file once in ONNX Runtime, on zeros. The first dimension of its input is the batch."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    options.add_free_dimension_override_by_name("N", batch)
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: np.zeros([batch, *session.get_inputs()[0].shape[1:]], np.float32)}
     return lambda: session.run(None, feed)
+
+
+def openvino_call(path, batch, threads):
+    """The same in OpenVINO, its float layers in f32 as the file has them."""
+    core = openvino.Core()
+    model = core.read_model(str(path))
+    model.reshape([batch, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
+    request = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
+                                                "INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+    request.set_input_tensor(openvino.Tensor(np.zeros(list(request.get_input_tensor().shape), np.float32)))
+    return request.infer
+
+
+# Name and version -> maker of a call. OpenVINO is measured where pip's openvino is installed.
+PEERS = {PEER: ort_call, **({f"openvino {openvino.__version__.partition('-')[0]}": openvino_call} if openvino else {})}
 
 
 def time_call(call, seconds=0.3):
