@@ -24,8 +24,8 @@ def panel(y, title, rows, per_unit):
     for r in rows:
         out.append(text(LEFT - 8, y + BAR + 4, r["strategy"], text_anchor="end"))
         ours, peer = r["speedup_over_best_peer_f32"], r["best_peer_speedup"]
-        out += bar(y, "ours", ours * per_unit, f"{ours:.2f}x   {r['median_ms']:.3g} ms   {100 * r['top1']:.2f} %")
-        out += bar(y + BAR + 1, "peer", peer * per_unit, f"{peer:.2f}x   {r['best_peer_ms']:.3g} ms")
+        out += bar(y, "ours", ours * per_unit, f"{ours:.2f}x, {r['median_ms']:.3g} ms, {100 * r['top1']:.2f} %")
+        out += bar(y + BAR + 1, "peer", peer * per_unit, f"{peer:.2f}x, {r['best_peer_ms']:.3g} ms")
         y += 2 * BAR + GAP
     return out, y - top + 10
 
