@@ -18,6 +18,7 @@ struct builder {
     mxdi_links          links;
     const uint8_t      *known;  /* (n_values) or NULL */
     uint8_t            *rooted; /* (n_values) comes from integer nodes through clamps, moves and maxima */
+    uint8_t            *asked;  /* (n_values) bits that products read it with */
 };
 
 static bool is_one_of(const mxd_node *n, const char *const *list, size_t count)
@@ -80,9 +81,18 @@ static uint32_t behind_clamps(const struct builder *b, uint32_t v)
     return v;
 }
 
+/* A product reads `v`: as wide as the recipe says, the widest of several. */
+static void ask(struct builder *b, uint32_t v, uint8_t bits)
+{
+    b->asked[v] = bits > b->asked[v] ? bits : b->asked[v];
+    b->d->bits[v] = b->asked[v];
+}
+
+/* Integers only pass through `v`: so wide, where no product says otherwise. */
 static void demand(struct builder *b, uint32_t v, uint8_t bits)
 {
-    b->d->bits[v] = bits > b->d->bits[v] ? bits : b->d->bits[v];
+    if (!b->asked[v])
+        b->d->bits[v] = bits > b->d->bits[v] ? bits : b->d->bits[v];
 }
 
 static bool has_range(const struct builder *b, uint32_t v)
@@ -115,9 +125,9 @@ static bool add_product(struct builder *b, uint32_t n)
     const mxdi_precision p = b->setting[n].precision;
     if (!mxdi_precision_is_integer(p) || !mxdi_domain_can_be_integer(b->g, node))
         return false;
-    demand(b, node->in[0], p.a_bits < 8 && from_network_input(b, node->in[0]) ? 8 : p.a_bits);
+    ask(b, node->in[0], p.a_bits < 8 && from_network_input(b, node->in[0]) ? 8 : p.a_bits);
     if (!b->g->value[node->in[1]].data)
-        demand(b, node->in[1], p.w_bits);
+        ask(b, node->in[1], p.w_bits);
     return true;
 }
 
@@ -213,7 +223,8 @@ mxd_status mxdi_domain_of(mxdi_domain *out, mxdi_arena *arena, const mxdi_graph 
     out->bits = MXDI_NEW(arena, uint8_t, g->n_values + 1);
     out->same = MXDI_NEW(arena, uint32_t, g->n_values + 1);
     b.rooted = MXDI_NEW(arena, uint8_t, g->n_values + 1);
-    if (!out->node || !out->bits || !out->same || !b.rooted)
+    b.asked = MXDI_NEW(arena, uint8_t, g->n_values + 1);
+    if (!out->node || !out->bits || !out->same || !b.rooted || !b.asked)
         return mxdi_nomem(err);
     memset(out->same, 0xFF, g->n_values * sizeof(out->same[0]));
     MXD_TRY(mxdi_links_build(&b.links, g, err));
