@@ -28,9 +28,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BITS = ("weight", "act", "op", "layer")
 # What NNI's documentation gives for "one GTX2080" (v2.2 to v2.10, speedup of mixed precision): ms, top-1, "average bit".
 EXPERIMENTS = {
-    "mnist": {"title": "NNI's MNIST network", "nni_data": "MNIST", "epochs": 6, "quantized_epochs": 2, "options": [],
+    "mnist": {"title": "NNI's MNIST network", "nni_data": "MNIST", "epochs": 6, "quantized_epochs": 2, "options": [], "augment": [],
               "nni": {"f32": (1.199961, 0.96, 32), "mixed": (0.753688, 0.96, 20.4), "int8": (0.229869, 0.937, 8)}},
-    "resnet18": {"title": "NNI's ResNet18", "nni_data": "CIFAR-10, one epoch", "epochs": 4, "quantized_epochs": 1, "options": ["--batch", "128", "--lr", "0.1"],
+    "resnet18": {"title": "NNI's ResNet18", "nni_data": "CIFAR-10, one epoch", "epochs": 4, "quantized_epochs": 1, "options": ["--batch", "128", "--lr", "0.1"], "augment": ["--augment", "crop,flip"],
                  "nni": {"f32": (3.286268, 0.5421, 32), "mixed": (1.358022, 0.5478, 11.55), "int8": (0.859139, 0.5281, 8)}},
 }
 STRATEGIES = {"f32": "all 32 bit", "mixed": "mixed", "int8": "all 8 bit"}
@@ -86,9 +86,9 @@ def train_all(name, images, folder):
     experiment, start = EXPERIMENTS[name], folder / f"{name}.onnx"
     subprocess.run([sys.executable, ROOT / "tools/make_networks.py", name, start], check=True)
     epochs = args.epochs or experiment["epochs"]
-    nets = {"f32": trained(name, "f32", start, images, epochs, experiment["options"])}
+    nets = {"f32": trained(name, "f32", start, images, epochs, experiment["options"] + experiment["augment"])}
     for strategy in ("mixed", "int8"):
-        nets[strategy] = trained(name, strategy, nets["f32"][0], images, min(epochs, experiment["quantized_epochs"]), [], recipe_of(name, strategy))
+        nets[strategy] = trained(name, strategy, nets["f32"][0], images, min(epochs, experiment["quantized_epochs"]), experiment["augment"], recipe_of(name, strategy))
     return nets
 
 

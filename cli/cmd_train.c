@@ -35,7 +35,7 @@ static const struct opt opts[] = {
     { OPT_NUM, "warm-up", 0, &warm_up, false, "EPOCHS", "in which the learning rate rises (default: 0.15 with --init, else 0.1)" },
     { OPT_NUM, "label-smoothing", 0, &smoothing, false, "X", "share of the target spread over all classes (default: 0)" },
     { OPT_NUM, "distill", 0, &distill, false, "X", "share of the target that the float network gives (default: 0)" },
-    { OPT_STR, "augment", 0, &augment, false, "LIST", "none, crop, flip or crop,flip (default: both for colour pictures)" },
+    { OPT_STR, "augment", 0, &augment, false, "LIST", "none, crop, flip or crop,flip (default: flip for colour pictures, both from 5 epochs on)" },
     { OPT_STR, "checkpoint", 0, &checkpoint, false, "DIR", "save there, and continue from there (default: OUT.checkpoint, gone when done)" },
     { OPT_NUM, "checkpoint-seconds", 0, &every, false, "S", "between two checkpoints (default: 10)" },
     { OPT_STR, "nni-calibration", 0, &nni_path, false, "FILE", "also write a quantized result as NNI's calibration_config (.json)" },

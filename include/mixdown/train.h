@@ -36,7 +36,7 @@ typedef struct mxd_train_options {
     double       warm_up;       /* epochs; negative: the default */
     double       label_smoothing, distill; /* 0 .. 1 */
     const char  *init;          /* "kaiming": new weights; NULL: those of the model */
-    const char  *augment;       /* "crop", "flip", "crop,flip", "none"; NULL: both for colour pictures */
+    const char  *augment;       /* "crop", "flip", "crop,flip", "none"; NULL: flip for colour pictures, both from 5 epochs on */
     uint64_t     seed;
     uint32_t     threads;       /* 0: the machine's cores */
     const char  *isa;           /* cap, NULL: what the CPU has */

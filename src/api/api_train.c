@@ -49,12 +49,13 @@ static int forward_progress(void *user, const mxdi_train_progress *p)
     return t->progress ? t->progress(t->user, &out) : 0;
 }
 
-/* Pictures in colour are moved and mirrored unless told otherwise: digits must not be. */
-static int default_augmentation(const mxd_dataset *data)
+/* Pictures in colour are mirrored unless told otherwise, which digits must not be; shifts pay once the same picture has come
+ * a few times. */
+static int default_augmentation(const mxd_dataset *data, int64_t epochs)
 {
     mxd_tensor s;
     mxd_dataset_sample(&s, data, 0);
-    return s.rank == 3 && s.dim[0] == 3 && s.dim[1] >= 16 && s.dim[2] >= 16 ? 3 : 0;
+    return s.rank == 3 && s.dim[0] == 3 && s.dim[1] >= 16 && s.dim[2] >= 16 ? (epochs < 5 ? 2 : 3) : 0;
 }
 
 static double given(double value, double otherwise)
@@ -88,14 +89,15 @@ static mxd_status read_options(mxdi_train_options *out, const mxd_train_options 
     MXD_TRY(choose(&optimizer, "optimizer", o->optimizer, optimizers, 2, 0, err));
     MXD_TRY(choose(&schedule, "schedule", o->schedule, schedules, 3, 0, err));
     MXD_TRY(choose(&init, "init", o->init, inits, 1, -1, err));
-    MXD_TRY(choose(&augment, "augment", o->augment, augmentations, 4, default_augmentation(data), err));
+    const int64_t epochs = o->epochs ? o->epochs : init == 0 ? 10 : 2;
+    MXD_TRY(choose(&augment, "augment", o->augment, augmentations, 4, default_augmentation(data, epochs), err));
     const bool anew = init == 0, adam = optimizer == 1, quantized = recipe != NULL, few_bits = recipe && has_few_bits(mxdi_api_recipe(recipe));
     const bool normalized = has_normalization(graph);
     const double lr = adam ? (anew ? 1e-3 : 1e-4) : anew ? (normalized ? 0.03 : 0.1) : !quantized ? 0.01 : few_bits ? 0.003 : 0.002;
     if (o->label_smoothing < 0.0 || o->label_smoothing >= 1.0 || o->distill < 0.0 || o->distill > 1.0 || o->lr < 0.0)
         return mxdi_fail(err, MXD_E_USAGE, "lr above 0, label smoothing from 0 up to 1 and distill from 0 to 1 expected");
     *out = (mxdi_train_options){
-        .epochs = o->epochs ? o->epochs : anew ? 10 : 2, .batch = o->batch ? o->batch : 64, .method = (mxdi_train_method)method,
+        .epochs = epochs, .batch = o->batch ? o->batch : 64, .method = (mxdi_train_method)method,
         .optimizer = { .kind = (mxdi_optimizer_kind)optimizer, .lr = o->lr > 0.0 ? o->lr : lr, .momentum = given(o->momentum, 0.9),
                        .weight_decay = given(o->weight_decay, quantized ? 1e-4 : 5e-4), .step_lr = given(o->step_lr, 1.0), .clip_norm = given(o->clip_norm, 2.0) },
         .schedule = (mxdi_schedule_kind)schedule, .warm_up = given(o->warm_up, anew ? 0.15 : 0.1), .smoothing = (float)o->label_smoothing,
