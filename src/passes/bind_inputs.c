@@ -66,6 +66,8 @@ static mxd_status apply_binding(mxdi_graph *g, const mxdi_shape_binding *b, mxd_
         v->dim[d] = -1;
     v->rank = b->rank;
     for (int32_t d = 0; d < b->rank; d++) {
+        if (b->dim[d] == 0 && v->dim[d] == 0)
+            continue; /* the network itself says that nothing is there */
         if (b->dim[d] == 0 || b->dim[d] < -1)
             return mxdi_fail(err, b->dim[d] ? MXD_E_SHAPE : MXD_E_UNSUPPORTED,
                              "input '%s': dimension %d: expected 1 or more, got %lld", v->name,
