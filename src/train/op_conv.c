@@ -38,7 +38,7 @@ static void set_weights(struct mxdi_train_conv *c, const mxdi_tape *t)
         master = c->master;
     }
     if (!c->wq) {
-        for (int64_t k = 0; k < n; k++)
+        for (int64_t k = 0; k < n && c->real != master; k++)
             c->real[k] = x->half == MXD_NONE ? master[k] : round_half(master[k], x->half);
         return;
     }
@@ -209,6 +209,7 @@ bool mxdi_train_conv_take_relu(mxdi_tape *t, uint32_t value)
     for (uint32_t k = 0; k < t->n_ops; k++)
         if (t->op[k].out == value && t->op[k].kind == &mxdi_train_conv_kind) {
             ((struct mxdi_train_conv *)t->op[k].state)->relu = true;
+            t->op[k].reads_out = true;
             return true;
         }
     return false;

@@ -23,7 +23,7 @@ struct mxdi_train_conv {
     const char   *weight_name, *bias_name; /* constants of the float graph */
     mxdi_weight_quantizer *wq; /* NULL: float weights */
     double       *step;        /* (c_out) of integer sums; NULL: y is real */
-    float        *q, *real;    /* (c_out, per_channel) integers; what they stand for */
+    float        *q, *real;    /* (c_out, per_channel) integers; what they stand for, the parameter itself where that is all */
     float        *master;      /* the transposed parameter */
     float        *grad;        /* (c_out, per_channel); the parameter's own dw unless transposed */
     float        *bias_q;      /* (c_out) in steps */

@@ -72,7 +72,8 @@ static mxd_status give_room(struct mxdi_train_conv *c, mxdi_tape *t, mxd_error *
 {
     const size_t n = (size_t)(c->per_channel * c->c_out);
     const mxdi_conv_wgrad_f32_desc d = { t->value[c->x].layout, t->value[c->y].layout, c->window, c->groups, 0 };
-    c->real = mxdi_arena_alloc(&t->arena, n, sizeof(float), 64);
+    const bool as_they_are = !c->wq && !c->transposed && t->value[c->x].half == MXD_NONE;
+    c->real = as_they_are ? c->weight->w : mxdi_arena_alloc(&t->arena, n, sizeof(float), 64);
     c->q = c->wq ? mxdi_arena_alloc(&t->arena, n, sizeof(float), 64) : c->real;
     c->master = c->transposed ? mxdi_arena_alloc(&t->arena, n, sizeof(float), 64) : c->weight->w;
     c->grad = c->transposed ? mxdi_arena_alloc(&t->arena, n, sizeof(float), 64) : c->weight->dw;

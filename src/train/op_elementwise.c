@@ -11,7 +11,7 @@
 /* ---- Relu ---- */
 
 struct relu { float slope; };
-struct relu_job { const mxdi_train_value *x, *y; float slope; bool add; };
+struct relu_job { const mxdi_train_value *x, *y; const float *sign; float slope; bool add; }; /* sign: where the slope is 1 */
 
 MXDI_CLONES static void relu_block(void *arg, int64_t block, unsigned thread)
 {
@@ -24,7 +24,7 @@ MXDI_CLONES static void relu_block(void *arg, int64_t block, unsigned thread)
 
 static mxd_status relu_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
 {
-    struct relu_job j = { &t->value[op->in[0]], &t->value[op->out], ((struct relu *)op->state)->slope, false };
+    struct relu_job j = { &t->value[op->in[0]], &t->value[op->out], NULL, ((struct relu *)op->state)->slope, false };
     (void)err;
     mxdi_tape_each_block(t, relu_block, &j);
     return MXD_OK;
@@ -36,14 +36,15 @@ MXDI_CLONES static void relu_grad_block(void *arg, int64_t block, unsigned threa
     const int64_t n = j->x->layout.block_stride, at = block * n;
     (void)thread;
     for (int64_t k = at; k < at + n; k++) {
-        const float g = j->x->x[k] > 0.0f ? j->y->dx[k] : j->y->dx[k] * j->slope;
+        const float g = j->sign[k] > 0.0f ? j->y->dx[k] : j->y->dx[k] * j->slope;
         j->x->dx[k] = j->add ? j->x->dx[k] + g : g;
     }
 }
 
 static mxd_status relu_backward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
 {
-    struct relu_job j = { &t->value[op->in[0]], &t->value[op->out], ((struct relu *)op->state)->slope, op->add[0] };
+    struct relu_job j = { &t->value[op->in[0]], &t->value[op->out], NULL, ((struct relu *)op->state)->slope, op->add[0] };
+    j.sign = op->reads_in ? j.x->x : j.y->x;
     (void)err;
     mxdi_tape_each_block(t, relu_grad_block, &j);
     return MXD_OK;
@@ -62,6 +63,15 @@ static void same_steps(mxdi_tape *t, uint32_t y, uint32_t x)
     t->value[y].form = mxdi_form_changed(t->value[x].form);
 }
 
+/* Nobody needs `value` once the operation at hand has read it. */
+static bool can_go(const mxdi_tape *t, uint32_t value)
+{
+    for (uint32_t k = 0; k < t->n_ops; k++)
+        if (t->op[k].out == value)
+            return t->links.n_uses[value] == 1 && t->value[value].root == value && !t->op[k].reads_out;
+    return false;
+}
+
 mxd_status mxdi_train_build_relu(mxdi_tape *t, const mxd_node *node, mxd_error *err)
 {
     const uint32_t x = node->in[0], y = node->out[0];
@@ -76,9 +86,13 @@ mxd_status mxdi_train_build_relu(mxdi_tape *t, const mxd_node *node, mxd_error *
     if (slope != 0.0f || t->value[x].lo != -INFINITY || t->value[x].hi != INFINITY)
         MXD_TRY(mxdi_tape_real(&from, t, x, err));
     MXD_TRY(mxdi_tape_value(t, y, err));
+    if (from == x && slope >= 0.0f && can_go(t, x))
+        mxdi_tape_alias(t, y, x);
     same_steps(t, y, from);
     MXD_TRY(mxdi_tape_add(&op, t, &relu_kind, node->name, &from, 1, y, sizeof(struct relu), err));
     ((struct relu *)op->state)->slope = slope;
+    op->reads_in = slope < 0.0f; /* else the signs of the output are the input's */
+    op->reads_out = !op->reads_in;
     return MXD_OK;
 }
 
@@ -211,6 +225,7 @@ mxd_status mxdi_train_build_add(mxdi_tape *t, const mxd_node *node, mxd_error *e
         MXD_TRY(mxdi_tape_real(&in[k], t, in[k], err));
     MXD_TRY(mxdi_tape_value(t, y, err));
     MXD_TRY(mxdi_tape_add(&op, t, &add_kind, node->name, in, 2, y, sizeof(struct add_state), err));
+    op->reads_in = op->reads_out = false;
     if (!integers)
         return MXD_OK;
     struct add_state *const s = op->state;
@@ -293,6 +308,7 @@ mxd_status mxdi_train_build_dropout(mxdi_tape *t, const mxd_node *node, mxd_erro
     MXD_TRY(mxdi_tape_real(&x, t, node->in[0], err));
     MXD_TRY(mxdi_tape_value(t, node->out[0], err));
     MXD_TRY(mxdi_tape_add(&op, t, &dropout_kind, node->name, &x, 1, node->out[0], sizeof(struct dropout), err));
+    op->reads_in = op->reads_out = false;
     *(struct dropout *)op->state = (struct dropout){ ratio, t->options.seed ^ ((uint64_t)t->n_ops << 32) };
     return MXD_OK;
 }
@@ -320,7 +336,7 @@ static mxd_status cast_forward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
 
 static mxd_status cast_backward(mxdi_tape *t, mxdi_train_op *op, mxd_error *err)
 {
-    struct relu_job j = { &t->value[op->out], &t->value[op->out], 1.0f, op->add[0] }; /* a slope of 1 */
+    struct relu_job j = { &t->value[op->out], &t->value[op->out], t->value[op->out].x, 1.0f, op->add[0] }; /* a slope of 1, whatever the sign */
     const mxdi_train_value x = { .layout = j.x->layout, .x = j.x->x, .dx = t->value[op->in[0]].dx };
     (void)err;
     j.x = &x;
@@ -344,5 +360,7 @@ mxd_status mxdi_train_build_cast(mxdi_tape *t, const mxd_node *node, mxd_error *
     MXD_TRY(mxdi_tape_real(&x, t, node->in[0], err));
     MXD_TRY(mxdi_tape_value(t, node->out[0], err));
     t->value[node->out[0]].half = to;
-    return mxdi_tape_add(&op, t, &cast_kind, node->name, &x, 1, node->out[0], 1, err);
+    MXD_TRY(mxdi_tape_add(&op, t, &cast_kind, node->name, &x, 1, node->out[0], 1, err));
+    op->reads_in = op->reads_out = false;
+    return MXD_OK;
 }

@@ -86,6 +86,7 @@ mxd_status mxdi_train_build_reshape(mxdi_tape *t, const mxd_node *node, mxd_erro
         MXD_TRY(mxdi_tape_real(&x, t, x, err));
     keep_meaning(t, y, x);
     MXD_TRY(mxdi_tape_add(&op, t, &reshape_kind, node->name, &x, 1, y, sizeof(struct reshape), err));
+    op->reads_in = op->reads_out = false;
     if (t->value[x].step && t->value[x].n_step > 1) {
         struct reshape *const s = op->state;
         s->step = MXDI_NEW(&t->arena, double, (size_t)l.channels);
@@ -209,6 +210,7 @@ mxd_status mxdi_train_build_move(mxdi_tape *t, const mxd_node *node, mxd_error *
     if (mxdi_node_is(node, "Pad"))
         t->value[y].form = mxdi_form_changed(t->value[x].form);
     MXD_TRY(mxdi_tape_add(&op, t, &box_kind, node->name, &x, 1, y, sizeof(struct box), err));
+    op->reads_in = op->reads_out = false;
     const int h = shape->rank == 4 ? 2 : 3, w = shape->rank == 4 ? 3 : 2;
     *(struct box *)op->state = shape->rank == 4 ? (struct box){ begin[1], begin[h], begin[w], step[h], step[w] }
                                                 : (struct box){ begin[1], 0, begin[w], 1, step[w] };
@@ -273,7 +275,7 @@ mxd_status mxdi_train_build_concat(mxdi_tape *t, const mxd_node *node, mxd_error
     bool same = true;
     for (uint32_t k = 0; k < node->n_in; k++) {
         const mxdi_train_value *const v = &t->value[node->in[k]], *const first = &t->value[node->in[0]];
-        if (!v->x)
+        if (!v->floats)
             return mxdi_tape_refuse(node, "activations expected", err);
         same = same && v->step == first->step && v->n_step <= 1 && v->lo == first->lo && v->hi == first->hi && v->count == first->count;
     }
@@ -285,5 +287,7 @@ mxd_status mxdi_train_build_concat(mxdi_tape *t, const mxd_node *node, mxd_error
     MXD_TRY(mxdi_tape_value(t, y, err));
     keep_meaning(t, y, in[0]);
     t->value[y].form = mxdi_form_changed(t->value[in[0]].form);
-    return mxdi_tape_add(&op, t, &concat_kind, node->name, in, node->n_in, y, 1, err);
+    MXD_TRY(mxdi_tape_add(&op, t, &concat_kind, node->name, in, node->n_in, y, 1, err));
+    op->reads_in = op->reads_out = false;
+    return MXD_OK;
 }

@@ -173,6 +173,7 @@ mxd_status mxdi_train_build_norm(mxdi_tape *t, const mxd_node *node, mxd_error *
     for (uint32_t k = 0; k < 4; k++)
         MXD_TRY(mxdi_tape_param(&p[k], t, v[k]->name, kind[k], v[k]->data, channels, err));
     MXD_TRY(mxdi_tape_add(&op, t, &norm_kind, node->name, &x, 1, node->out[0], sizeof(struct norm), err));
+    op->reads_out = false;
     struct norm *const s = op->state;
     float *const f = MXDI_NEW(&t->arena, float, (size_t)(6 * channels));
     *s = (struct norm){ p[0], p[1], p[2], p[3], (double)mxd_node_float(node, "epsilon", 1e-5f), (double)mxd_node_float(node, "momentum", 0.9f),

@@ -146,6 +146,7 @@ mxd_status mxdi_train_build_pool(mxdi_tape *t, const mxd_node *node, mxd_error *
     p.sum_of = !p.is_max && integers ? n : 0.0f;
     MXD_TRY(mxdi_tape_add(&op, t, &pool_kind, node->name, &x, 1, y, sizeof(p), err));
     memcpy(op->state, &p, sizeof(p));
+    op->reads_in = op->reads_out = p.is_max;
     v = &t->value[x];
     t->value[y].step = v->step;
     t->value[y].n_step = v->n_step;

@@ -241,6 +241,7 @@ mxd_status mxdi_train_build_quantize(mxdi_tape *t, const mxd_node *node, mxd_err
     MXD_TRY(mxdi_tape_value(t, y, err));
     MXD_TRY(mxdi_tape_add(&op, t, &quantize_kind, node->name, &x, 1, y, sizeof(struct quantize), err));
     struct quantize *const q = op->state;
+    op->reads_out = false;
     q->a = a;
     if (t->value[x].step && mxdi_form_changed(t->value[x].form) == MXDI_FORM_OTHER) {
         q->m = MXDI_NEW(&t->arena, float, (size_t)t->value[x].layout.pitch);

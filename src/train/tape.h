@@ -39,8 +39,9 @@ typedef enum mxdi_train_form {
 typedef struct mxdi_train_value {
     const char   *name;
     mxdi_blocked  layout; /* (N, C, H, W); (N, C, L) has h = 1; (N, C) has h = w = 1 */
-    int64_t       floats; /* of x and of dx */
-    float        *x, *dx; /* the value, and the gradient of the loss of what it stands for */
+    int64_t       floats; /* of x and of dx; 0: not an activation */
+    float        *x, *dx; /* the value, and the gradient of the loss of what it stands for; valid while tape_memory.c lets them live */
+    size_t        x_at, dx_at; /* of a root: where in the tape's memory */
     uint32_t      root;       /* the value whose storage this one shares, or itself */
     bool          wants_grad; /* a parameter lies upstream */
     /* x stands for x * step[c] / count; step NULL: for itself */
@@ -91,6 +92,7 @@ typedef struct mxdi_train_op {
     uint32_t              *in;   /* value ids of activations */
     bool                  *add;  /* (n_in) the gradient of the input is added to what others wrote before */
     uint32_t               n_in, out;
+    bool                   reads_in, reads_out; /* backward reads x of the inputs, of the output */
     void                  *state; /* of the kind; on the tape's arena */
 } mxdi_train_op;
 
@@ -99,6 +101,7 @@ typedef struct mxdi_tape_options {
     uint32_t          threads, isa;
     mxdi_train_method method;
     uint64_t          seed;
+    bool              keep_values; /* every value stays until the next step, for who looks at them */
 } mxdi_tape_options;
 
 typedef struct mxdi_tape {
@@ -118,6 +121,8 @@ typedef struct mxdi_tape {
     mxdi_pool           *pool;
     bool                 training; /* batch statistics, dropout, range observers are on */
     int64_t              step;     /* counts forward passes in training */
+    uint8_t             *memory;       /* of all x and dx */
+    size_t               memory_bytes;
     void                *scratch;  /* of `scratch_bytes` for each thread */
     size_t               scratch_bytes;
     void                *workspace; /* of all threads together */
@@ -133,8 +138,8 @@ mxd_status mxdi_tape_create(mxdi_tape **out, const mxdi_graph *graph, const mxdi
 void       mxdi_tape_destroy(mxdi_tape *t);
 /* Packs weights, then every operation in order. MXD_E_RANGE names the operation that made a NaN or an infinity. */
 mxd_status mxdi_tape_forward(mxdi_tape *t, mxd_error *err);
-/* MXD_E_RANGE with the step, and the first operation that made a NaN or an infinity; a maximum may have hidden it. */
-mxd_status mxdi_tape_blame(const mxdi_tape *t, mxd_error *err);
+/* Runs the operations again, each looked at. MXD_E_RANGE with the step, and the first that made a NaN or an infinity; a maximum may have hidden it. */
+mxd_status mxdi_tape_blame(mxdi_tape *t, mxd_error *err);
 /* From the output's dx to all parameters' dw. */
 mxd_status mxdi_tape_backward(mxdi_tape *t, mxd_error *err);
 /* Quantizers and weights of the next step, after an update: what export writes. */
@@ -143,15 +148,20 @@ mxd_status mxdi_tape_export(const mxdi_tape *t, mxdi_graph *g, mxd_error *err);
 
 /* ---- building (tape_build.c), for op_*.c ---- */
 
-/* Adds an operation with `bytes` of zeroed state. */
+/* Adds an operation with `bytes` of zeroed state. Its backward pass is taken to read all, unless reads_in and reads_out are cleared. */
 mxd_status mxdi_tape_add(mxdi_train_op **out, mxdi_tape *t, const mxdi_train_kind *kind, const char *name, const uint32_t *in, uint32_t n_in,
                          uint32_t value_out, size_t state_bytes, mxd_error *err);
-/* Layout and storage of a value with the graph's shape. */
+/* Layout of a value with the graph's shape, and storage of its own. */
 mxd_status mxdi_tape_value(mxdi_tape *t, uint32_t value, mxd_error *err);
 /* A value that holds reals, without a clamp left to apply: `value` itself, or one made from it. */
 mxd_status mxdi_tape_real(uint32_t *out, mxdi_tape *t, uint32_t value, mxd_error *err);
 /* `value` is another name for `of`, whose storage and layout it shares. */
 void       mxdi_tape_alias(mxdi_tape *t, uint32_t value, uint32_t of);
+/* Storage of all values and gradients, once every operation is there (tape_memory.c). */
+mxd_status mxdi_tape_place(mxdi_tape *t, mxd_error *err);
+/* Gives the storage back between two steps, and takes it again. Values are lost; parameters are elsewhere. */
+void       mxdi_tape_release(mxdi_tape *t);
+mxd_status mxdi_tape_hold(mxdi_tape *t, mxd_error *err);
 /* Of what moves a value, or does more to it that keeps its steps. */
 static inline mxdi_train_form mxdi_form_moved(mxdi_train_form f) { return f == MXDI_FORM_SUMS ? MXDI_FORM_OTHER : f; }
 static inline mxdi_train_form mxdi_form_changed(mxdi_train_form f) { return f == MXDI_FORM_STORED || f == MXDI_FORM_STEPS ? MXDI_FORM_STEPS : MXDI_FORM_OTHER; }

@@ -61,15 +61,13 @@ static bool layout_of(mxdi_blocked *out, const mxdi_tape *t, const mxd_value *v)
     return true;
 }
 
-static mxd_status give_storage(mxdi_tape *t, mxdi_train_value *v, mxd_error *err)
+static void give_storage(mxdi_tape *t, mxdi_train_value *v)
 {
     v->floats = v->layout.block_stride * mxdi_tape_blocks(t);
     v->root = (uint32_t)(v - t->value);
     v->count = 1.0;
     v->lo = -INFINITY;
     v->hi = INFINITY;
-    v->x = mxdi_arena_alloc(&t->arena, (size_t)v->floats, sizeof(float), 64);
-    return v->x ? MXD_OK : mxdi_nomem(err);
 }
 
 mxd_status mxdi_tape_value(mxdi_tape *t, uint32_t value, mxd_error *err)
@@ -81,7 +79,8 @@ mxd_status mxdi_tape_value(mxdi_tape *t, uint32_t value, mxd_error *err)
                          (long long)shape->dim[0]);
     if (!layout_of(&v->layout, t, shape))
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "'%s': not trained: (N, C), (N, C, L) or (N, C, H, W) expected of an activation", v->name);
-    return give_storage(t, v, err);
+    give_storage(t, v);
+    return MXD_OK;
 }
 
 void mxdi_tape_alias(mxdi_tape *t, uint32_t value, uint32_t of)
@@ -95,7 +94,7 @@ mxd_status mxdi_tape_add(mxdi_train_op **out, mxdi_tape *t, const mxdi_train_kin
                          uint32_t value_out, size_t state_bytes, mxd_error *err)
 {
     mxdi_train_op *const op = &t->op[t->n_ops];
-    *op = (mxdi_train_op){ .kind = kind, .name = name, .n_in = n_in, .out = value_out };
+    *op = (mxdi_train_op){ .kind = kind, .name = name, .n_in = n_in, .out = value_out, .reads_in = true, .reads_out = true };
     op->in = mxdi_arena_memdup(&t->arena, in, n_in * sizeof(in[0]), _Alignof(uint32_t));
     op->add = MXDI_NEW(&t->arena, bool, n_in);
     op->state = mxdi_arena_alloc(&t->arena, 1, state_bytes, 16);
@@ -211,7 +210,7 @@ static const mxdi_train_kind to_real = { "to_real", NULL, to_real_forward, to_re
 mxd_status mxdi_tape_real(uint32_t *out, mxdi_tape *t, uint32_t value, mxd_error *err)
 {
     const mxdi_train_value *const x = &t->value[value];
-    mxdi_train_op *op;
+    mxdi_train_op *op = NULL;
     *out = value;
     if (!x->step && x->lo == -INFINITY && x->hi == INFINITY)
         return MXD_OK;
@@ -221,9 +220,11 @@ mxd_status mxdi_tape_real(uint32_t *out, mxdi_tape *t, uint32_t value, mxd_error
     mxdi_train_value *const y = &t->value[t->n_values];
     y->name = x->name;
     y->layout = x->layout;
-    MXD_TRY(give_storage(t, y, err));
+    give_storage(t, y);
     *out = t->real[value] = t->n_values++;
-    return mxdi_tape_add(&op, t, &to_real, x->name, &value, 1, *out, 1, err);
+    MXD_TRY(mxdi_tape_add(&op, t, &to_real, x->name, &value, 1, *out, 1, err));
+    op->reads_in = false;
+    return MXD_OK;
 }
 
 /* ---- the tape ---- */
@@ -251,22 +252,12 @@ static mxd_status build_node(mxdi_tape *t, const mxd_node *node, mxd_error *err)
     return mxdi_tape_refuse(node, "no gradient of this operation", err);
 }
 
-/* Storage of gradients, and for each use of a value whether another use has written there before. */
-static mxd_status place_gradients(mxdi_tape *t, mxd_error *err)
+/* For each use of a value whether another use has written its gradient before. */
+static mxd_status order_gradients(mxdi_tape *t, mxd_error *err)
 {
     bool *const written = MXDI_NEW(&t->arena, bool, t->n_values);
     if (!written)
         return mxdi_nomem(err);
-    for (uint32_t v = 0; v < t->n_values; v++) {
-        mxdi_train_value *const root = &t->value[t->value[v].root];
-        if (!t->value[v].wants_grad)
-            continue;
-        if (!root->dx)
-            root->dx = mxdi_arena_alloc(&t->arena, (size_t)root->floats, sizeof(float), 64);
-        if (!root->dx)
-            return mxdi_nomem(err);
-        t->value[v].dx = root->dx;
-    }
     written[t->value[t->output].root] = true;
     for (uint32_t n = t->n_ops; n-- > 0;)
         for (uint32_t k = 0; k < t->op[n].n_in; k++) {
@@ -295,12 +286,13 @@ static mxd_status build(mxdi_tape *t, mxd_error *err)
     MXD_TRY(mxdi_act_quantizers(t, err));
     for (uint32_t n = 0; n < g->n_nodes; n++)
         MXD_TRY(build_node(t, &g->node[n], err));
-    if (!t->value[t->output].x || g->value[t->output].rank != 2)
+    if (!t->value[t->output].floats || g->value[t->output].rank != 2)
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "output '%s': logits (N, classes) expected", t->value[t->output].name);
     MXD_TRY(mxdi_tape_real(&t->output, t, t->output, err));
     if (!t->value[t->output].wants_grad)
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "nothing in this network can be trained");
-    MXD_TRY(place_gradients(t, err));
+    MXD_TRY(order_gradients(t, err));
+    MXD_TRY(mxdi_tape_place(t, err));
     t->workspace = mxdi_arena_alloc(&t->arena, t->workspace_bytes + 64, 1, 64);
     t->partial = MXDI_NEW(&t->arena, double, (size_t)(t->partial_width * mxdi_tape_blocks(t) + t->n_params + 1));
     return t->workspace && t->partial ? MXD_OK : mxdi_nomem(err);
@@ -348,6 +340,7 @@ void mxdi_tape_destroy(mxdi_tape *t)
     const mxd_allocator *const alloc = t->arena.alloc;
     mxdi_pool_destroy(t->pool);
     mxdi_free(alloc, t->scratch);
+    mxdi_tape_release(t);
     mxdi_links_free(&t->links);
     mxdi_arena_fini(&t->arena);
     mxdi_free(alloc, t);

@@ -69,13 +69,16 @@ static bool is_finite(const mxdi_tape *t, uint32_t value)
     return true;
 }
 
-mxd_status mxdi_tape_blame(const mxdi_tape *t, mxd_error *err)
+mxd_status mxdi_tape_blame(mxdi_tape *t, mxd_error *err)
 {
     if (!is_finite(t, t->input))
         return mxdi_fail(err, MXD_E_RANGE, "step %lld: a sample of '%s' holds values that are no finite numbers", (long long)t->step, t->value[t->input].name);
-    for (uint32_t k = 0; k < t->n_ops; k++)
+    for (uint32_t k = 0; k < t->n_ops; k++) {
+        if (t->op[k].kind->forward)
+            MXD_TRY(t->op[k].kind->forward(t, &t->op[k], err));
         if (!is_finite(t, t->op[k].out))
             return mxdi_fail(err, MXD_E_RANGE, "step %lld: '%s' gives values that are no finite numbers; a lower --lr may help", (long long)t->step, t->op[k].name);
+    }
     return mxdi_fail(err, MXD_E_RANGE, "step %lld: gradients are no finite numbers; a lower --lr may help", (long long)t->step);
 }
 

@@ -11,7 +11,8 @@
 
 static mxd_status make_tape(mxdi_trainer *t, mxd_error *err)
 {
-    mxdi_tape_options o = { .batch = t->options.batch, .threads = t->options.threads, .method = t->options.method, .seed = t->options.seed };
+    mxdi_tape_options o = { .batch = t->options.batch, .threads = t->options.threads, .method = t->options.method, .seed = t->options.seed,
+                            .keep_values = t->options.keep_values };
     o.isa = mxdi_cpu_isa();
     if (t->options.isa)
         MXD_TRY(mxdi_isa_cap(&o.isa, t->options.isa, err));

@@ -40,6 +40,7 @@ typedef struct mxdi_train_options {
     uint64_t seed;
     uint32_t threads;               /* 0: the machine's cores */
     const char *isa;                /* cap, NULL: what the CPU has */
+    bool     keep_values;           /* of every step, for who looks at them (mxdi_tape_options) */
     const char *checkpoint;         /* folder, NULL: none */
     double   checkpoint_seconds;    /* between two checkpoints */
     mxdi_train_progress_fn progress;

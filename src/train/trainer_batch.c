@@ -83,6 +83,7 @@ mxd_status mxdi_trainer_batch_load(mxdi_trainer *t, mxd_error *err)
 {
     const int64_t epoch = t->step / t->steps_of_epoch, at = t->step % t->steps_of_epoch * t->options.batch;
     mxdi_rng rng = mxdi_rng_stream(t->options.seed, (uint64_t)epoch + 1);
+    MXD_TRY(mxdi_tape_hold(t->tape, err));
     if (at == 0 || t->resumed_from == t->step)
         mxdi_rng_permutation(&rng, t->order, (size_t)t->data.source.samples);
     for (int64_t i = 0; i < t->options.batch; i++) {

@@ -71,8 +71,10 @@ mxd_status mxdi_trainer_evaluate(mxdi_trainer *t, double *top1, mxd_error *err)
     mxdi_engine *e = NULL;
     const mxdi_build_options o = { .isa = t->options.isa, .threads = t->options.threads, .batch = { EVAL_BATCH }, .n_batches = 1 };
     MXD_TRY(mxdi_trainer_export(t, &g, err));
-    MXD_TRY(mxdi_engine_build(&e, g, &o, t->registry, t->alloc, err));
-    const mxd_status st = evaluate(top1, t, e, err);
+    mxdi_tape_release(t->tape); /* batch_load takes it again */
+    mxd_status st = mxdi_engine_build(&e, g, &o, t->registry, t->alloc, err);
+    if (st == MXD_OK)
+        st = evaluate(top1, t, e, err);
     mxdi_engine_destroy(e);
     return st;
 }

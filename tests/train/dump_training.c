@@ -162,11 +162,12 @@ static void save_quantizers(const mxdi_tape *t)
 static mxdi_train_options options_of(char **argv, int64_t batch)
 {
     static const char *const methods[] = { "minmax", "lsq", "lsq+", "pact", "dorefa" };
-    mxdi_train_options       o         = { .epochs    = 1,
-                                           .batch     = batch,
-                                           .optimizer = { .lr = 0.0, .step_lr = 1.0 },
-                                           .threads   = 2,
-                                           .seed      = 3 };
+    mxdi_train_options       o         = { .epochs      = 1,
+                                           .batch       = batch,
+                                           .optimizer   = { .lr = 0.0, .step_lr = 1.0 },
+                                           .threads     = 2,
+                                           .seed        = 3,
+                                           .keep_values = true };
     for (uint32_t k = 0; k < 5; k++)
         if (strcmp(argv[5], methods[k]) == 0)
             o.method = (mxdi_train_method)k;

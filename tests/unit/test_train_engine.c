@@ -159,6 +159,7 @@ static void check(const char *precision, mxdi_train_method method, int kind, uin
     const bool         floats = strstr(precision, "f32");
     o.method                  = method;
     o.optimizer.lr            = 0.05;
+    o.keep_values             = true;
     mxdi_trainer *const t     = run_trainer(c, precision, &o);
     engine_against_tape(t, &made, NULL, floats); /* as quantized, and after a while */
     (void)run_epoch(t);

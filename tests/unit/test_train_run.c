@@ -82,6 +82,32 @@ static void threads_do_not_matter(void **state)
     run_end(c);
 }
 
+/* Values and gradients that do not live at once share storage. */
+static void storage_does_not_matter(void **state)
+{
+    (void)state;
+    static const char *const       precision[] = { NULL, "w8a8", "w4a4", "w4-f32" };
+    static const mxdi_train_method method[]    = { MXDI_TRAIN_LSQ, MXDI_TRAIN_MINMAX,
+                                                   MXDI_TRAIN_LSQ_PLUS, MXDI_TRAIN_DOREFA };
+    for (int k = 0; k < 8; k++) {
+        run_case *const    c      = run_begin(RUN_WIDE | (k < 4 ? RUN_NORM | RUN_DROPOUT : 0));
+        mxdi_train_options o      = run_options();
+        o.method                  = method[k % 4];
+        mxdi_trainer *const tight = run_trainer(c, precision[k % 4], &o);
+        o.keep_values             = true;
+        mxdi_trainer *const wide  = run_trainer(c, precision[k % 4], &o);
+        assert_true(3 * tight->tape->memory_bytes < 2 * wide->tape->memory_bytes);
+        for (int epoch = 0; epoch < 2; epoch++) {
+            (void)run_epoch(tight);
+            (void)run_epoch(wide);
+            assert_same_hash(run_hash(tight), run_hash(wide));
+        }
+        mxdi_trainer_destroy(tight);
+        mxdi_trainer_destroy(wide);
+        run_end(c);
+    }
+}
+
 /* ---- parts that only matter in training ---- */
 
 static void dropouts_drop(void **state)
@@ -220,7 +246,7 @@ static void steps_that_are_too_long(void **state)
     mxdi_train_epoch   e;
     o.optimizer.lr        = 1e30;
     o.optimizer.clip_norm = 0.0;
-    mxdi_trainer *t = run_trainer(c, NULL, &o);
+    mxdi_trainer *t       = run_trainer(c, NULL, &o);
     assert_int_equal(mxdi_trainer_epoch(t, &e, &err), MXD_E_RANGE);
     ASSERT_SAYS(err, "step 2: '");
     ASSERT_SAYS(err, "--lr");
@@ -309,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overfits),
         cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(storage_does_not_matter),
         cmocka_unit_test(dropouts_drop),
         cmocka_unit_test(distilling_from_itself_is_idle),
         cmocka_unit_test(mistakes),

@@ -65,7 +65,9 @@ static inline mxdi_tape *train_tape(mxdi_graph *g, const mxdi_graph *origin,
 
 static inline mxdi_tape_options train_options(void)
 {
-    return (mxdi_tape_options){ .batch = TRAIN_BATCH, .threads = 1, .isa = mxdi_cpu_isa() };
+    return (mxdi_tape_options){
+        .batch = TRAIN_BATCH, .threads = 1, .isa = mxdi_cpu_isa(), .keep_values = true
+    };
 }
 
 /* ---- dense arrays (N, C, H, W) out of and into the blocked layout ---- */
@@ -118,6 +120,7 @@ static inline mxdi_param *train_param(const mxdi_tape *t, const char *name)
 static inline void train_forward(mxdi_tape *t, const float *x)
 {
     mxd_error err = MXD_ERROR_INIT;
+    assert_int_equal(mxdi_tape_hold(t, &err), MXD_OK);
     train_put(t->value[t->input].x, t, &t->value[t->input], x);
     if (mxdi_tape_forward(t, &err) != MXD_OK)
         fail_msg("%s", err.msg);

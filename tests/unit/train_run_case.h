@@ -26,8 +26,9 @@ typedef struct run_case {
 
 static inline uint32_t run_norm(mxdi_graph *g, const char *name, uint32_t x, int64_t c)
 {
-    static const float one[16]  = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
-    static const float zero[16] = { 0 };
+    static const float one[32]  = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+    static const float zero[32] = { 0 };
     char               text[4][32];
     const char *const  role[] = { "gamma", "beta", "mean", "var" };
     uint32_t           in[5]  = { x };
@@ -56,34 +57,36 @@ static inline uint32_t run_conv(mxdi_graph *g, const char *name, uint32_t x, int
     return norm ? run_norm(g, name, y, c_out) : y;
 }
 
-/* Every other pixel, and channels of zeros around: the shortcut of ResNet20. */
-static inline uint32_t run_shortcut(mxdi_graph *g, uint32_t x)
+/* Every other pixel, and `more` channels of zeros on both sides: the shortcut of ResNet20. */
+static inline uint32_t run_shortcut(mxdi_graph *g, uint32_t x, int64_t more)
 {
     const uint32_t s =
         train_node(g, "Slice", "half",
                    VALUES(x, INTS(g, 0, 0), INTS(g, 99, 99), INTS(g, 2, 3), INTS(g, 2, 2)));
-    return train_node(g, "Pad", "wide", VALUES(s, INTS(g, 0, 4, 0, 0, 0, 4, 0, 0)));
+    return train_node(g, "Pad", "wide", VALUES(s, INTS(g, 0, more, 0, 0, 0, more, 0, 0)));
 }
 
-/* Kinds of networks: with normalizations or biases; with a Dropout; with a Softmax at its end. */
-enum { RUN_NORM = 1, RUN_DROPOUT = 2, RUN_SOFTMAX = 4 };
+/* Kinds of networks: with normalizations or biases; with a Dropout; with a Softmax at its end; with
+ * whole blocks of 16 channels, whose storage is shared. */
+enum { RUN_NORM = 1, RUN_DROPOUT = 2, RUN_SOFTMAX = 4, RUN_WIDE = 8 };
 
 static inline mxdi_graph *run_network(int kind)
 {
     mxdi_graph *const g    = graph_new(17);
     const bool        norm = kind & RUN_NORM;
+    const int64_t     c    = kind & RUN_WIDE ? 16 : 8;
     const uint32_t    in   = graph_input(g, "x", MXD_F32, DIMS(-1, 3, RUN_SIDE, RUN_SIDE));
-    uint32_t          x    = run_conv(g, "stem", in, 3, 8, 1, norm), y;
+    uint32_t          x    = run_conv(g, "stem", in, 3, c, 1, norm), y;
     x                      = train_node(g, "Relu", NULL, VALUES(x));
-    y                      = run_conv(g, "a1", x, 8, 8, 1, norm);
+    y                      = run_conv(g, "a1", x, c, c, 1, norm);
     y                      = train_node(g, "Relu", NULL, VALUES(y));
-    y                      = run_conv(g, "a2", y, 8, 8, 1, norm);
+    y                      = run_conv(g, "a2", y, c, c, 1, norm);
     x                      = train_node(g, "Add", "a", VALUES(y, x));
     x                      = train_node(g, "Relu", NULL, VALUES(x));
-    y                      = run_conv(g, "b1", x, 8, 16, 2, norm);
+    y                      = run_conv(g, "b1", x, c, 2 * c, 2, norm);
     y                      = train_node(g, "Relu", NULL, VALUES(y));
-    y                      = run_conv(g, "b2", y, 16, 16, 1, norm);
-    x                      = train_node(g, "Add", "b", VALUES(y, run_shortcut(g, x)));
+    y                      = run_conv(g, "b2", y, 2 * c, 2 * c, 1, norm);
+    x                      = train_node(g, "Add", "b", VALUES(y, run_shortcut(g, x, c / 2)));
     x = train_node(g, "Clip", NULL, VALUES(x, FLOATS(g, 0.0f), FLOATS(g, 6.0f)));
     for (uint32_t k = 1; k < 3; k++)
         g->value[g->node[g->n_nodes - 1].in[k]].rank = 0;
@@ -94,7 +97,7 @@ static inline mxdi_graph *run_network(int kind)
     if (kind & RUN_DROPOUT)
         x = train_node(g, "Dropout", "dropped", VALUES(x));
     x = train_node(g, "Gemm", "head",
-                   VALUES(x, train_constant(g, "head.weight", 5, 0.12, DIMS(RUN_CLASSES, 64)),
+                   VALUES(x, train_constant(g, "head.weight", 5, 0.12, DIMS(RUN_CLASSES, 8 * c)),
                           train_constant(g, "head.bias", 6, 0.1, DIMS(RUN_CLASSES))));
     graph_int(g, g->n_nodes - 1, "transB", 1);
     graph_output(g, kind & RUN_SOFTMAX ? train_node(g, "Softmax", "p", VALUES(x)) : x);

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where the arena's tensors lie. A root lives from the first to the last step that uses it; roots
- * whose lives overlap get disjoint ranges, largest first, each in the lowest gap that holds it. An
- * element-wise step writes over an input that nobody reads after it. Every range is 64-byte aligned
- * and followed by 64 readable bytes.
+ * Where the arena's tensors lie. A root lives from the first to the last step that uses it;
+ * base/lifetimes places them. An element-wise step writes over an input that nobody reads after it.
+ * Every range is 64-byte aligned and followed by 64 readable bytes.
  */
-#include <stdlib.h>
-
 #include "backends/cpu/cpu_impl.h"
 #include "base/alloc.h"
+#include "base/lifetimes.h"
 
 enum { ALIGN = 64 };
-
-struct range {
-    size_t   at, bytes;
-    uint32_t born, dies, tensor;
-};
 
 static void use(mxd_program *g, uint32_t t, uint32_t step)
 {
@@ -64,76 +57,26 @@ static void write_over(mxd_program *g, uint32_t *over, uint32_t s)
     }
 }
 
-static int larger_first(const void *a, const void *b)
-{
-    const struct range *const x = a, *const y = b;
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    return x->tensor < y->tensor ? -1 : 1;
-}
-
-static int lower_first(const void *a, const void *b)
-{
-    const struct range *const x = *(const struct range *const *)a, *const y = *(
-                                                                       const struct range *const *)
-                                                                                  b;
-    return x->at < y->at ? -1 : x->at > y->at;
-}
-
-/* The lowest place for r beside `busy`, the n placed ranges that live when it does, sorted by
- * place. */
-static size_t lowest_gap(const struct range *r, const struct range *const *busy, uint32_t n)
-{
-    size_t at = 0;
-    for (uint32_t k = 0; k < n; k++) {
-        if (busy[k]->at >= at + r->bytes)
-            break;
-        if (busy[k]->at + busy[k]->bytes > at)
-            at = busy[k]->at + busy[k]->bytes;
-    }
-    return at;
-}
-
-static mxd_status place(mxd_program *g, struct range *r, const struct range **busy, uint32_t n,
-                        mxd_error *err)
-{
-    qsort(r, n, sizeof(*r), larger_first);
-    for (uint32_t k = 0; k < n; k++) {
-        uint32_t n_busy = 0;
-        for (uint32_t i = 0; i < k; i++)
-            if (r[i].born <= r[k].dies && r[k].born <= r[i].dies)
-                busy[n_busy++] = &r[i];
-        qsort(busy, n_busy, sizeof(*busy), lower_first);
-        r[k].at = lowest_gap(&r[k], busy, n_busy);
-        if (r[k].at > SIZE_MAX / 4)
-            return mxdi_fail(err, MXD_E_RANGE, "cpu: activations are too large");
-        g->tensor[r[k].tensor].at = r[k].at;
-        if (r[k].at + r[k].bytes > g->arena_bytes)
-            g->arena_bytes = r[k].at + r[k].bytes;
-    }
-    return MXD_OK;
-}
-
 static mxd_status place_all(mxd_program *g, const uint32_t *over, mxd_error *err)
 {
-    struct range *const        r    = MXDI_ALLOC(g->alloc, struct range, g->n_tensors + 1);
-    const struct range **const busy = MXDI_ALLOC(g->alloc, const struct range *, g->n_tensors + 1);
-    mxd_status                 st   = r && busy ? MXD_OK : mxdi_nomem(err);
-    uint32_t                   n    = 0;
+    mxdi_lifetime *const r  = MXDI_ALLOC(g->alloc, mxdi_lifetime, g->n_tensors + 1);
+    mxd_status           st = r ? MXD_OK : mxdi_nomem(err);
+    uint32_t             n  = 0;
     for (uint32_t t = 0; st == MXD_OK && t < g->n_tensors; t++) {
         const mxdi_cpu_tensor *const x = &g->tensor[t];
         if (x->root == t && x->home == MXDI_CPU_ARENA && x->born != MXD_NO_VALUE &&
             over[t] == MXD_NO_VALUE)
-            r[n++] = (struct range){ 0, (x->bytes + 2 * ALIGN - 1) / ALIGN * ALIGN, x->born,
-                                     x->dies, t };
+            r[n++] = (mxdi_lifetime){ 0, (x->bytes + 2 * ALIGN - 1) / ALIGN * ALIGN, x->born,
+                                      x->dies, t };
     }
     if (st == MXD_OK)
-        st = place(g, r, busy, n, err);
+        st = mxdi_wrap(err, mxdi_lifetimes_place(&g->arena_bytes, r, n, g->alloc, err), "cpu");
+    for (uint32_t k = 0; st == MXD_OK && k < n; k++)
+        g->tensor[r[k].owner].at = r[k].at;
     for (uint32_t t = 0; st == MXD_OK && t < g->n_tensors; t++)
         if (g->tensor[t].root == t && g->tensor[t].home == MXDI_CPU_ARENA)
             g->tensor[t].at = g->tensor[memory_of(g, over, t)].at;
     mxdi_free(g->alloc, r);
-    mxdi_free(g->alloc, busy);
     return st;
 }
 
