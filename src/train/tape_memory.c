@@ -110,6 +110,8 @@ mxd_status mxdi_tape_hold(mxdi_tape *t, mxd_error *err)
 
 void mxdi_tape_release(mxdi_tape *t)
 {
+    if (!t->memory)
+        return;
     mxdi_free(t->arena.alloc, t->memory);
     t->memory = NULL;
     for (uint32_t v = 0; v < t->n_values; v++)
