@@ -91,7 +91,7 @@ static void method_init(mxdi_act_quantizer *a, const mxdi_tape *t)
 
 static mxd_status give_parameters(mxdi_act_quantizer *a, mxdi_tape *t, mxd_error *err)
 {
-    const float range[4] = { (float)(a->q_min - a->z) * a->s, (float)(a->q_max - a->z) * a->s, 1.0f, 0.0f };
+    const float range[4] = { (float)(a->symmetric ? -a->q_max : a->q_min - a->z) * a->s, (float)(a->q_max - a->z) * a->s, 1.0f, 0.0f };
     char name[256];
     method_init(a, t);
     if (a->method == MXDI_TRAIN_LSQ || a->method == MXDI_TRAIN_LSQ_PLUS) {
@@ -99,7 +99,7 @@ static mxd_status give_parameters(mxdi_act_quantizer *a, mxdi_tape *t, mxd_error
         MXD_TRY(mxdi_tape_param(&a->scale, t, name, MXDI_PARAM_STEP, &a->s, 1, err));
         a->scale->floor = a->s * 1e-3f;
     }
-    if (a->method == MXDI_TRAIN_LSQ_PLUS && a->z != a->q_min) {
+    if (a->method == MXDI_TRAIN_LSQ_PLUS && a->z != a->q_min && !a->symmetric) {
         const float z = (float)a->z;
         snprintf(name, sizeof(name), "%.200s.offset", a->name);
         MXD_TRY(mxdi_tape_param(&a->offset, t, name, MXDI_PARAM_STEP, &z, 1, err));
@@ -130,7 +130,7 @@ static mxd_status read_quantizer(mxdi_tape *t, uint32_t n, mxd_error *err)
     if (!a)
         return mxdi_nomem(err);
     *a = (mxdi_act_quantizer){ .name = q->name, .storage_lo = (int32_t)lo, .storage_hi = (int32_t)hi, .q_min = (int32_t)lo, .q_max = (int32_t)hi,
-                               .is_signed = lo < 0, .bits = mxd_dtype_bits(type), .s = *(const float *)scale->data, .z = (int32_t)z };
+                               .is_signed = lo < 0, .symmetric = lo < 0 && z == 0, .bits = mxd_dtype_bits(type), .s = *(const float *)scale->data, .z = (int32_t)z };
     const mxd_node *const clip = maker(t, q->in[0]);
     int32_t q_min;
     uint32_t bits;
@@ -202,7 +202,7 @@ static void prepare(mxdi_act_quantizer *a)
     switch (a->method) {
     case MXDI_TRAIN_MINMAX: {
         const int32_t storage_min = a->storage_lo;
-        mxdi_qdq_affine(&a->s, &a->z, range[0], range[1], a->bits, a->is_signed, false);
+        mxdi_qdq_affine(&a->s, &a->z, range[0], range[1], a->bits, a->is_signed, a->symmetric);
         a->q_min = a->is_signed ? -(1 << (a->bits - 1)) : storage_min;
         a->q_max = a->q_min + (1 << a->bits) - 1;
         break;

@@ -14,6 +14,7 @@ typedef struct mxdi_act_quantizer {
     int32_t     storage_lo, storage_hi; /* of the stored type */
     int32_t     q_min, q_max;    /* of the bits; a Clip in front keeps them where storage is wider */
     bool        is_signed;
+    bool        symmetric; /* signed around 0, as backends want it that know no zero point: it stays 0 */
     uint32_t    bits;
     mxdi_train_method method;
     mxdi_param *scale;           /* (1) LSQ, LSQ+: s; PACT: alpha; NULL: from range */

@@ -292,6 +292,32 @@ static void moving_averages(void **state)
     }
 }
 
+/* Integers around 0 stay so: the zero point is none, and the step follows the larger side. */
+static void around_zero(void **state)
+{
+    (void)state;
+    static const mxdi_train_method method[] = { MXDI_TRAIN_MINMAX, MXDI_TRAIN_LSQ_PLUS };
+    for (int k = 0; k < 2; k++) {
+        const struct act       a = { method[k], MXD_S8, 0.02f, 0, 0, 0.0f, 0.0f };
+        struct act_case *const c = act_begin(&a);
+        train_fill(c->x, ELEMENTS, 3, 2.0);
+        double most = 0.0;
+        for (int i = 0; i < ELEMENTS; i++) {
+            c->x[i] += 1.0f;
+            most = fmax(most, fabs((double)c->x[i]));
+        }
+        act_forward(c);
+        assert_near("first step", (double)c->q->s, (double)0.02f);
+        act_forward(c);
+        assert_int_equal(c->q->z, 0);
+        assert_null(c->q->offset);
+        if (method[k] == MXDI_TRAIN_MINMAX)
+            assert_near("step", (double)c->q->s,
+                        (0.99 * 127.0 * (double)0.02f + 0.01 * most) / 127.0);
+        act_end(c);
+    }
+}
+
 /* Ties go to even, ends stay, and a pass that is no training observes nothing. */
 static void ties_and_ends(void **state)
 {
@@ -390,7 +416,7 @@ int main(void)
         cmocka_unit_test(learned_steps),           cmocka_unit_test(constant_steps),
         cmocka_unit_test(clipping_ends),           cmocka_unit_test(moving_averages),
         cmocka_unit_test(ties_and_ends),           cmocka_unit_test(shared_by_concat),
-        cmocka_unit_test(range_of_all_that_share),
+        cmocka_unit_test(range_of_all_that_share), cmocka_unit_test(around_zero),
     };
     return cmocka_run_group_tests_name("train_quantizers", tests, NULL, NULL);
 }
