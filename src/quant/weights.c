@@ -25,11 +25,12 @@ static float largest(const struct span *s)
     return m;
 }
 
-static double error_of(const struct span *s, float scale, int32_t q_max)
+/* Or more than `enough` as soon as it is. */
+static double error_of(const struct span *s, float scale, int32_t q_max, double enough)
 {
     double sum = 0.0;
     for (int64_t r = 0; r < s->runs; r++)
-        for (int64_t k = 0; k < s->run; k++) {
+        for (int64_t k = 0; k < s->run && sum <= enough; k++) {
             const float w = s->w[r * s->step + k];
             sum += pow(fabs((double)w - (double)round_to(w, scale, q_max) * (double)scale), 2.4);
         }
@@ -46,10 +47,10 @@ static float scale_of(const struct span *s, uint32_t bits)
     float best = m / (float)q_max;
     if (bits >= 8)
         return best;
-    double least = error_of(s, best, q_max);
+    double least = error_of(s, best, q_max, INFINITY);
     for (int k = 1; k < 80; k++) {
         const float candidate = m * (1.0f - 0.01f * (float)k) / (float)q_max;
-        const double e = error_of(s, candidate, q_max);
+        const double e = error_of(s, candidate, q_max, least);
         if (e < least) {
             least = e;
             best = candidate;

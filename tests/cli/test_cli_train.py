@@ -180,7 +180,7 @@ class Train(Case):
         rng = random.Random(5)
         for more in ([], ["--precision", "w4a4", "--method", "lsq+"]):
             want = self.undisturbed(*more)
-            for _ in range(6):
+            for _ in range(10):
                 p = self.start("k.onnx", *more)
                 time.sleep(rng.random() * 0.02)
                 p.kill()
