@@ -10,7 +10,7 @@ static const char *net, *out, *recipe_path, *precision, *targets, *calibration_p
 static const struct opt opts[] = {
     { OPT_ARG, "NET", 0, &net, true, NULL, "float ONNX file" },
     { OPT_STR, "output", 'o', &out, true, "FILE", "QDQ ONNX file to write" },
-    { OPT_STR, "recipe", 0, &recipe_path, false, "FILE", "who gets which bits (.json; docs/recipe.md, NNI's config_list too)" },
+    { OPT_STR, "recipe", 0, &recipe_path, false, "FILE", "who gets which bits (.json; docs/recipe.md, NNI's files too)" },
     { OPT_STR, "precision", 0, &precision, false, "NAME", "the same for every Conv, Gemm and MatMul: w8a8 w4a8 w4-f32 bf16 ..." },
     { OPT_STR, "for", 0, &targets, false, "BACKEND[,...]", "write only what these accept: cpu onnxruntime openvino tensorrt" },
     { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations: from `mixdown calibrate`, or NNI's calibration_config (.json)" },

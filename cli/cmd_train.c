@@ -19,7 +19,7 @@ static const struct opt opts[] = {
     { OPT_STR, "output", 'o', &out, true, "FILE", "ONNX file to write: float, or QDQ with a recipe" },
     { OPT_STR, "data", 0, &data_spec, true, "SPEC", "labelled samples to train on" },
     { OPT_STR, "eval", 0, &eval_spec, false, "SPEC", "labelled samples that each epoch is evaluated on" },
-    { OPT_STR, "recipe", 0, &recipe_path, false, "FILE", "train quantized: who gets which bits (docs/recipe.md, NNI's config_list too)" },
+    { OPT_STR, "recipe", 0, &recipe_path, false, "FILE", "train quantized: who gets which bits (docs/recipe.md, NNI's files too)" },
     { OPT_STR, "precision", 0, &precision, false, "NAME", "train quantized: the same for every layer (w8a8 w4a4 ...)" },
     { OPT_STR, "method", 0, &method, false, "NAME", "of the quantizers: minmax lsq lsq+ pact dorefa (default: lsq)" },
     { OPT_STR, "init", 0, &init, false, "kaiming", "begin with new random weights" },

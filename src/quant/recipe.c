@@ -9,6 +9,7 @@
 #include "base/regex.h"
 #include "base/text.h"
 #include "engine/asked.h"
+#include "quant/calibration.h"
 #include "quant/module_name.h"
 #include "quant/observer.h"
 #include "quant/recipe_read.h"
@@ -198,10 +199,15 @@ mxd_status mxdi_recipe_parse(mxdi_recipe **out, mxdi_view json, const mxd_alloca
     *out = NULL;
     MXD_TRY(mxdi_json_parse(&list, json, err));
     mxdi_recipe *const r = MXDI_ALLOC(alloc, mxdi_recipe, 1);
-    mxd_status st = r ? MXD_OK : mxdi_nomem(err);
+    if (mxdi_calibration_is_nni(list)) {
+        json_t *const of_bits = mxdi_recipe_of_nni_calibration(list);
+        json_decref(list);
+        list = of_bits;
+    }
+    mxd_status st = r && list ? MXD_OK : mxdi_nomem(err);
     if (r) {
         mxdi_arena_init(&r->arena, alloc);
-        st = read_list(r, list, err);
+        st = st == MXD_OK ? read_list(r, list, err) : st;
     }
     json_decref(list);
     if (st == MXD_OK)

@@ -217,6 +217,48 @@ static mxd_status read_v3(struct mxdi_recipe_reader *r, mxdi_rule *rule, const j
     return MXD_OK;
 }
 
+/* ---- calibration_config ---- */
+
+/* Flat keys of all versions, and the tensor of v3. */
+static const struct { const char *type, *flat[4], *nested; } bits_keys[] = {
+    { "weight", { "weight_bits", "weight_bit" }, "weight" },
+    { "input", { "input_bits", "input_bit" }, "_input_0" },
+    { "output", { "output_bits", "output_bit", "activation_bits", "activation_bit" }, "_output_0" },
+};
+
+static json_t *entry_of_module(const char *module, const json_t *facts)
+{
+    json_t *const types = json_array(), *const bits = json_object();
+    for (size_t k = 0; k < sizeof(bits_keys) / sizeof(bits_keys[0]); k++) {
+        json_t *b = json_object_get(json_object_get(facts, bits_keys[k].nested), "quant_bits");
+        for (size_t i = 0; i < 4 && !b && bits_keys[k].flat[i]; i++)
+            b = json_object_get(facts, bits_keys[k].flat[i]);
+        if (!b || json_is_null(b))
+            continue;
+        json_array_append_new(types, json_string(bits_keys[k].type));
+        json_object_set(bits, bits_keys[k].type, b);
+    }
+    return json_pack("{s:[s], s:o, s:o}", "op_names", module, "quant_types", types, "quant_bits", bits);
+}
+
+json_t *mxdi_recipe_of_nni_calibration(const json_t *config)
+{
+    json_t *const list = json_array();
+    const char *module;
+    json_t *facts;
+    json_object_foreach((json_t *)(uintptr_t)config, module, facts) {
+        json_t *const entry = entry_of_module(module, facts);
+        const bool weights = json_object_get(json_object_get(entry, "quant_bits"), "weight") != NULL;
+        if (entry && !weights) /* its ranges matter, but no product is in it */
+            json_decref(entry);
+        else if (json_array_append_new(list, entry) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 /* ---- both ---- */
 
 mxd_status mxdi_recipe_read_nni(struct mxdi_recipe_reader *r, mxdi_rule *rule, const json_t *entry)

@@ -29,5 +29,7 @@ void mxdi_recipe_check_types(struct mxdi_recipe_reader *r, const mxdi_rule *rule
 /* ---- NNI (recipe_nni.c) ---- */
 /* Whether a list is NNI's: some entry has a key that only NNI's lists have. */
 bool       mxdi_recipe_is_nni(const json_t *list);
+/* A v2 list of the bits in NNI's calibration_config: an entry for each module with those of weights. A new reference; NULL: out of memory. */
+json_t    *mxdi_recipe_of_nni_calibration(const json_t *config);
 mxd_status mxdi_recipe_read_nni(struct mxdi_recipe_reader *r, mxdi_rule *rule, const json_t *entry);
 #endif

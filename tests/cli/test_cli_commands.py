@@ -136,6 +136,9 @@ class Commands(Case):
             self.assertIn("_input_0" if dialect == "v3" else "tracked_min_input", stem)
             self.ok(*quantize, "--calibration", "n.json", "-o", "again.onnx")
             self.assertEqual((self.folder / "n.onnx").read_bytes(), (self.folder / "again.onnx").read_bytes())
+            self.ok("quantize", "residual.onnx", "--recipe", "n.json", "--calibration", "n.json", "-o", "alone.onnx")  # its bits, too
+            if precision != "w6a6":  # where the network's input has 8 bits, and stem is asked for them
+                self.assertEqual((self.folder / "n.onnx").read_bytes(), (self.folder / "alone.onnx").read_bytes())
             shown = self.ok("inspect", "n.json")
             self.assertIn("stem.input", [t["tensor"] for t in shown["tensors"]])
 

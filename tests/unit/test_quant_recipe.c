@@ -329,6 +329,23 @@ static void nni_version_3(void **state)
         MXD_E_USAGE, "float8 wait fuse_name 'fuse_names'");
 }
 
+/* The bits that a calibration_config tells, in any of its dialects. */
+static void nni_calibrations(void **state)
+{
+    (void)state;
+    says(
+        "{\"conv1\": {\"weight_bits\": 8, \"weight_scale\": [0.1], \"input_bits\": 8, \"output_bits\": null},"
+        " \"relu\": {\"output_bits\": 8, \"tracked_max_output\": 6.0},"
+        " \"fc\": {\"weight_bits\": 4, \"output_bits\": 8}}",
+        "w8a8 f32 w4a8 f32");
+    says("{\"conv1\": {\"weight_bit\": 8}, \"fc\": {\"weight_bit\": 6, \"activation_bit\": 8}}",
+         "w8-f32 f32 w6a8 f32");
+    says(
+        "{\"block.0.conv\": {\"weight\": {\"quant_bits\": 4, \"scale\": 0.5}, \"_input_0\": {\"quant_bits\": 8}}}",
+        "f32 w4a8 f32 f32");
+    refused("{\"fc\": {\"weight_bits\": 99}}", MXD_E_USAGE, "quant_bits");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,7 +353,7 @@ int main(void)
         cmocka_unit_test(names_of_layers),       cmocka_unit_test(everything_a_rule_says),
         cmocka_unit_test(every_mistake_at_once), cmocka_unit_test(names_of_no_layer),
         cmocka_unit_test(regular_expressions),   cmocka_unit_test(nni_version_2),
-        cmocka_unit_test(nni_version_3),
+        cmocka_unit_test(nni_version_3),         cmocka_unit_test(nni_calibrations),
     };
     return cmocka_run_group_tests_name("quant_recipe", tests, NULL, NULL);
 }
