@@ -59,19 +59,31 @@ static float q_max_of(const mxdi_weight_quantizer *wq)
     return (float)((1 << (wq->bits - 1)) - 1);
 }
 
-/* The step at which neither the bias (2^30 steps of s_x*s) nor the sum of |q|*x_max (below 2^30) can wrap. */
-static void guard(float *s, float *q, const float *w, int64_t n, float bias, double s_x, int64_t x_max, float q_max)
+/* The step, s or a larger one, at which neither the bias (2^30 steps of s_x*s) nor the sum of |q|*x_max (below 2^30) can wrap. */
+static float safe_step(float s, const float *q, int64_t n, float bias, double s_x, int64_t x_max)
 {
     double sum = 0.0;
     const double floor_b = fabs((double)bias) / (s_x * 1073741824.0);
     for (int64_t k = 0; k < n; k++)
         sum += fabs((double)q[k]);
     const double wrap = sum * (double)x_max / 1073741823.0;
-    if ((double)*s >= floor_b && wrap < 1.0)
-        return;
-    *s = wrap >= 1.0 ? *s * (float)wrap * 1.01f : *s;
-    *s = (double)*s < floor_b ? nextafterf((float)floor_b, INFINITY) : *s;
-    mxdi_fake_weights(q, w, n, *s, q_max);
+    s = wrap >= 1.0 ? s * (float)wrap * 1.01f : s;
+    return (double)s < floor_b ? nextafterf((float)floor_b, INFINITY) : s;
+}
+
+/* Steps that are too small for an accumulator grow, one for all channels by the one that needs most. */
+static void guard(mxdi_weight_quantizer *wq, float *q, const float *w, int64_t n, const float *bias, double s_x, int64_t x_max)
+{
+    float most = 0.0f;
+    for (int64_t c = 0; c < wq->channels; c++)
+        most = fmaxf(most, safe_step(wq->s[c], q + c * n, n, bias ? bias[c] : 0.0f, s_x, x_max));
+    for (int64_t c = 0; c < wq->channels; c++) {
+        const float s = wq->per_channel ? safe_step(wq->s[c], q + c * n, n, bias ? bias[c] : 0.0f, s_x, x_max) : most;
+        if (s == wq->s[c])
+            continue;
+        wq->s[c] = s;
+        mxdi_fake_weights(q + c * n, w + c * n, n, s, q_max_of(wq));
+    }
 }
 
 void mxdi_weight_quantizer_forward(mxdi_weight_quantizer *wq, float *q, const float *w, int64_t n, const float *bias, double s_x, int64_t x_max)
@@ -92,10 +104,10 @@ void mxdi_weight_quantizer_forward(mxdi_weight_quantizer *wq, float *q, const fl
             mxdi_fake_dorefa(qc, wc, n, wq->largest[c], q_max);
         } else {
             mxdi_fake_weights(qc, wc, n, wq->s[c], q_max);
-            if (wq->per_channel)
-                guard(&wq->s[c], qc, wc, n, bias ? bias[c] : 0.0f, s_x, x_max, q_max);
         }
     }
+    if (wq->method != MXDI_TRAIN_DOREFA)
+        guard(wq, q, w, n, bias, s_x, x_max);
 }
 
 void mxdi_weight_quantizer_backward(mxdi_weight_quantizer *wq, float *g, const float *w, int64_t n)

@@ -257,21 +257,28 @@ static void weights(void **state)
     }
 }
 
-/* Steps grow until neither a bias nor a sum of products can leave int32. */
+/* Steps grow until neither a bias nor a sum of products can leave int32; one step, for the largest.
+ */
 static void steps_that_are_too_small(void **state)
 {
     (void)state;
-    const struct layer       l = { MXDI_TRAIN_LSQ, 8, true, false };
-    struct layer_case *const c = layer_begin(&l, 1e-6, 100.0f);
-    train_forward(c->t, c->x);
-    const mxdi_train_value *const y = train_value(c->t, "layer");
-    for (int r = 0; r < ROWS; r++) {
-        const double s = y->step[r] / (double)layer_input.s;
-        assert_true(fabs((double)c->b[r]) / y->step[r] <= 0x1p30);
-        assert_true(s == (double)c->s[r] ||
-                    s < 1.001 * fabs((double)c->b[r]) / (double)layer_input.s / 0x1p30);
+    for (int per_channel = 0; per_channel < 2; per_channel++) {
+        const struct layer       l = { MXDI_TRAIN_LSQ, 8, per_channel, false };
+        struct layer_case *const c = layer_begin(&l, 1e-6, 100.0f);
+        train_forward(c->t, c->x);
+        const mxdi_train_value *const y       = train_value(c->t, "layer");
+        double                        largest = 0.0;
+        for (int r = 0; r < ROWS; r++)
+            largest = fmax(largest, fabs((double)c->b[r]));
+        for (int r = 0; r < ROWS; r++) {
+            const double s    = y->step[r] / (double)layer_input.s;
+            const double bias = per_channel ? fabs((double)c->b[r]) : largest;
+            assert_true(fabs((double)c->b[r]) / y->step[r] <= 0x1p30);
+            assert_true(s == (double)c->s[r] || s < 1.001 * bias / (double)layer_input.s / 0x1p30);
+            assert_true(per_channel || y->step[r] == y->step[0]);
+        }
+        layer_end(c);
     }
-    layer_end(c);
 }
 
 /* ---- what it is for ---- */
