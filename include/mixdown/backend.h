@@ -72,7 +72,20 @@ typedef struct mxd_step {
     const char        *reason;  /* why it is not faster or not as asked; NULL: nothing to say */
 } mxd_step;
 
-typedef struct mxd_steps { const mxd_step *step; uint32_t n; size_t peak_bytes; } mxd_steps;
+/** What else is known of a step, for rooflines; zeros and NULL: nothing. */
+typedef struct mxd_step_more {
+    const char *algorithm;      /* "direct", "winograd" (F(4x4, 3x3)): where a kernel has several */
+    int64_t     constant_bytes; /* those of `bytes` that are weights and tables */
+    int64_t     depth;          /* products in each output */
+} mxd_step_more;
+
+/** The host zeroes it. */
+typedef struct mxd_steps {
+    const mxd_step      *step;
+    uint32_t             n;
+    size_t               peak_bytes;
+    const mxd_step_more *more; /* (n), or NULL */
+} mxd_steps;
 
 typedef struct mxd_run_options {
     uint32_t struct_size;

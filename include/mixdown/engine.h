@@ -88,9 +88,12 @@ typedef struct mxd_profile_row {
     const char *node;    /* first ONNX node whose work it does */
     const char *kernel, *computed, *reason;
     double      ms;
-    int64_t     macs, bytes; /* at the largest batch */
+    int64_t     macs, bytes; /* at that batch */
+    const char *algorithm;   /* "direct", "winograd"; NULL: its kernel has one only, or does not say */
+    int64_t     constant_bytes; /* those of `bytes` that are weights and tables */
+    int64_t     depth;       /* products in each output; 0: none, or unknown */
 } mxd_profile_row;
-/** Free *rows with mxd_free. */
+/** Of runs of `batch` samples. Free *rows with mxd_free. */
 MXD_API mxd_status mxd_session_profile(mxd_session *session, int64_t batch, mxd_profile_row **rows, uint32_t *n, mxd_error *err);
 
 #ifdef __cplusplus

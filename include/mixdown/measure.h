@@ -45,6 +45,43 @@ typedef struct mxd_bench_result {
 /** Time runs on inputs of zeros (floats) in a session opened for it; pass a session to keep it (for a profile), else NULL. */
 MXD_API mxd_status mxd_bench(mxd_bench_result *out, const mxd_engine *engine, mxd_session *session, const mxd_bench_options *options, mxd_error *err);
 
+/** Where the time of a run goes: steps of runs that took about as long as the median one. */
+typedef struct mxd_profile {
+    mxd_profile_row *row; /* free with mxd_free */
+    uint32_t         n;
+    double           whole_ms; /* of the same runs; what the rows leave is outside of steps */
+} mxd_profile;
+/** As mxd_bench in an open session, each step timed too. On failure profile->row is NULL. */
+MXD_API mxd_status mxd_bench_profile(mxd_bench_result *out, mxd_profile *profile, const mxd_engine *engine, mxd_session *session,
+                                     const mxd_bench_options *options, mxd_error *err);
+
+/** One measured limit of the machine. Strings are static. */
+typedef struct mxd_rate {
+    const char *name;  /* "u8s8"; "L2" */
+    const char *by;    /* the instruction: "vpdpbusd zmm" */
+    double      per_second; /* 10^9 operations, a multiply-add being two; 10^9 bytes read */
+    size_t      bytes; /* of memory: what fits there, for all threads together; 0: anything */
+} mxd_rate;
+/** The machine's limits for so many threads. */
+typedef struct mxd_peak {
+    uint32_t threads, n_compute, n_memory;
+    mxd_rate compute[4]; /* "f32 bf16 s16 u8s8", those that the instruction set has */
+    mxd_rate memory[3];  /* "L2 L3 memory" */
+} mxd_peak;
+/** Measures for some 0.1 s, once per call. isa: the cap, NULL: none; threads 0: the machine's cores. */
+MXD_API mxd_status mxd_peak_measure(mxd_peak *out, const char *isa, uint32_t threads, mxd_error *err);
+
+/** One step against the machine's limits. */
+typedef struct mxd_roof {
+    double      ms;              /* that products at the peak, or bytes at the rate of where they fit, take at least */
+    double      gops;            /* as if computed directly; NaN without products */
+    double      percent_of_peak; /* of the products that the algorithm does (Winograd's: a quarter); NaN where there are none or no peak */
+    const char *bound;           /* what the limit is: "u8s8", "L3" ...; static or the peak's */
+    char        why[160];        /* why the step takes longer, one line */
+} mxd_roof;
+/** roof (n). Constants come from where those of all rows fit together, the rest from where it fits itself. */
+MXD_API void mxd_roof_of(mxd_roof *roof, const mxd_profile_row *rows, uint32_t n, const mxd_peak *peak);
+
 /** Outputs of a data set's samples, all of the first output: (samples, classes) as f32. Free *out with mxd_free. */
 MXD_API mxd_status mxd_predict(float **out, int64_t *classes, const mxd_engine *engine, const mxd_dataset *data, int64_t samples, int64_t batch,
                                uint32_t threads, mxd_error *err);

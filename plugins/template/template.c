@@ -217,7 +217,7 @@ static mxd_status compile(mxd_program **out, mxd_device *dev, const mxd_graph_vi
 
 static void steps(const mxd_program *p, mxd_steps *out)
 {
-    *out = (mxd_steps){ p->step, p->part.n_nodes, p->inner_bytes };
+    *out = (mxd_steps){ .step = p->step, .n = p->part.n_nodes, .peak_bytes = p->inner_bytes };
 }
 
 /* ---- sessions ---- */

@@ -227,7 +227,8 @@ mxd_status mxd_session_profile(mxd_session *session, int64_t batch, mxd_profile_
     mxd_profile_row *const all = MXDI_ALLOC(alloc, mxd_profile_row, *n);
     for (uint32_t k = 0; all && k < *n; k++) {
         const mxd_step *const s = &inner[k].step;
-        all[k] = (mxd_profile_row){ s->n_origin ? s->origin[0] : "", s->kernel, s->computed, s->reason, inner[k].ms, s->macs, s->bytes };
+        all[k] = (mxd_profile_row){ s->n_origin ? s->origin[0] : "", s->kernel, s->computed, s->reason, inner[k].ms, s->macs, s->bytes,
+                                    inner[k].more.algorithm, inner[k].more.constant_bytes, inner[k].more.depth };
     }
     mxdi_free(alloc, inner);
     if (!all)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api_dataset.h"
+#include "api/api_measure.h"
 #include "api/api_objects.h"
 #include "base/dtype.h"
 #include "base/text.h"
@@ -155,15 +156,20 @@ static mxd_status check_options(const mxd_bench_options *o, mxd_error *err)
     return o->batch >= 0 && o->duration_s >= 0 ? MXD_OK : mxdi_fail(err, MXD_E_USAGE, "bench: batch and duration cannot be negative");
 }
 
-static mxd_status bench(mxd_bench_result *out, struct timed *t, struct times *v, const mxd_bench_options *o, mxd_error *err)
+static mxd_status bench(mxd_bench_result *out, struct timed *t, struct times *v, const mxd_bench_options *o, mxdi_api_after_run after,
+                        void *user, mxd_error *err)
 {
     double spent = 0.0, ms;
     const bool warm = o->warm_up_ms > 0.0;
     if (warm)
         MXD_TRY(warm_up(&out->first_ms, t, o, err));
+    if (after)
+        MXD_TRY(after(user, -1.0, err));
     while (!enough(o, v->n, spent)) {
         MXD_TRY(timed_run(&ms, t, err));
         MXD_TRY(push(v, ms, err));
+        if (after)
+            MXD_TRY(after(user, ms, err));
         spent += ms;
     }
     if (!warm)
@@ -174,7 +180,8 @@ static mxd_status bench(mxd_bench_result *out, struct timed *t, struct times *v,
     return MXD_OK;
 }
 
-mxd_status mxd_bench(mxd_bench_result *out, const mxd_engine *engine, mxd_session *session, const mxd_bench_options *options, mxd_error *err)
+mxd_status mxdi_api_bench(mxd_bench_result *out, const mxd_engine *engine, mxd_session *session, const mxd_bench_options *options,
+                          mxdi_api_after_run after, void *user, mxd_error *err)
 {
     struct timed t = { .session = NULL };
     struct times v = { .alloc = &engine->ctx->allocator };
@@ -182,10 +189,15 @@ mxd_status mxd_bench(mxd_bench_result *out, const mxd_engine *engine, mxd_sessio
     memset(out, 0, sizeof(*out));
     mxd_status st = timed_open(&t, engine, session, options, err);
     if (st == MXD_OK)
-        st = bench(out, &t, &v, options, err);
+        st = bench(out, &t, &v, options, after, user, err);
     mxdi_free(v.alloc, v.ms);
     timed_close(&t);
     return st;
+}
+
+mxd_status mxd_bench(mxd_bench_result *out, const mxd_engine *engine, mxd_session *session, const mxd_bench_options *options, mxd_error *err)
+{
+    return mxdi_api_bench(out, engine, session, options, NULL, NULL, err);
 }
 
 /* ---- two engines in turns ---- */

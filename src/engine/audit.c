@@ -76,7 +76,7 @@ static mxd_status build_indices(struct auditor *a, mxd_error *err)
         MXD_TRY(push(&a->canonical, &cap[0], a, g->node[n].origin, g->node[n].n_origin, 0, n, err));
     for (uint32_t p = 0; p < a->plan->n_parts; p++) {
         const mxdi_part *const part = &a->plan->part[p];
-        mxd_steps steps = { NULL, 0, 0 };
+        mxd_steps steps = { 0 };
         part->api->steps(part->program, &steps);
         for (uint32_t n = 0; n < part->graph->n_nodes; n++)
             MXD_TRY(push(&a->fused, &cap[1], a, part->graph->node[n].origin, part->graph->node[n].n_origin, p, n, err));
@@ -167,7 +167,7 @@ static const mxd_step *step_of(const struct auditor *a, const char *node)
     const mxd_step *best = NULL;
     for (uint32_t k = find(&a->steps, node); k < a->steps.n && strcmp(a->steps.entry[k].name, node) == 0; k++) {
         const mxdi_part *const part = &a->plan->part[a->steps.entry[k].part];
-        mxd_steps steps = { NULL, 0, 0 };
+        mxd_steps steps = { 0 };
         part->api->steps(part->program, &steps);
         const mxd_step *const step = &steps.step[a->steps.entry[k].index];
         if (!best || step->macs > best->macs)

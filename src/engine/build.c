@@ -203,7 +203,7 @@ static void count_peak(mxdi_engine *e)
     for (uint32_t k = 0; k < e->n_plans; k++) {
         size_t peak = 0;
         for (uint32_t i = 0; i < e->plan[k].n_parts; i++) {
-            mxd_steps s = { NULL, 0, 0 };
+            mxd_steps s = { 0 };
             e->plan[k].part[i].api->steps(e->plan[k].part[i].program, &s);
             peak += s.peak_bytes;
         }

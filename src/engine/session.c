@@ -381,6 +381,22 @@ mxd_status mxdi_session_run(mxdi_session *s, const mxd_tensor *in, uint32_t n_in
 
 /* ---- profile ---- */
 
+/* A step's work in a run of `batch` samples. */
+static mxdi_profile_row row_of(const mxd_steps *steps, uint32_t i, const mxdi_plan *p, int64_t batch)
+{
+    mxdi_profile_row r = { .step = steps->step[i] };
+    if (steps->more)
+        r.more = steps->more[i];
+    if (p->batched && batch != p->batch) {
+        const double  part   = (double)batch / (double)p->batch;
+        const int64_t pieces = (batch + p->batch - 1) / p->batch, grows = r.step.bytes - r.more.constant_bytes;
+        r.step.macs = (int64_t)((double)r.step.macs * part);
+        r.more.constant_bytes *= pieces;
+        r.step.bytes = r.more.constant_bytes + (int64_t)((double)grows * part);
+    }
+    return r;
+}
+
 mxd_status mxdi_session_profile(mxdi_session *s, int64_t batch, mxdi_profile_row **rows, uint32_t *n, mxd_error *err)
 {
     struct running *const r = plan_for(s, batch);
@@ -390,7 +406,7 @@ mxd_status mxdi_session_profile(mxdi_session *s, int64_t batch, mxdi_profile_row
     *rows = NULL;
     *n = 0;
     for (uint32_t k = 0; k < p->n_parts; k++) {
-        mxd_steps steps = { NULL, 0, 0 };
+        mxd_steps steps = { 0 };
         p->part[k].api->steps(p->part[k].program, &steps);
         total += steps.n;
     }
@@ -398,12 +414,14 @@ mxd_status mxdi_session_profile(mxdi_session *s, int64_t batch, mxdi_profile_row
     uint64_t *const ns = MXDI_ALLOC(alloc, uint64_t, total);
     mxd_status st = all && ns ? MXD_OK : mxdi_nomem(err);
     for (uint32_t k = 0, at = 0; k < p->n_parts && st == MXD_OK; k++) {
-        mxd_steps steps = { NULL, 0, 0 };
+        mxd_steps steps = { 0 };
         uint64_t runs = 0;
         p->part[k].api->steps(p->part[k].program, &steps);
         st = p->part[k].api->session_profile(r->run[k], ns + at, steps.n, &runs, err);
-        for (uint32_t i = 0; i < steps.n; i++, at++)
-            all[at] = (mxdi_profile_row){ steps.step[i], runs ? (double)ns[at] / (double)runs * 1e-6 : 0.0 };
+        for (uint32_t i = 0; i < steps.n; i++, at++) {
+            all[at] = row_of(&steps, i, p, batch);
+            all[at].ms = runs ? (double)ns[at] / (double)runs * 1e-6 : 0.0;
+        }
     }
     mxdi_free(alloc, ns);
     if (st != MXD_OK) {

@@ -25,7 +25,11 @@ mxd_status mxdi_session_trace(mxdi_session *s, const mxd_tensor *in, uint32_t n_
                               mxd_trace_fn fn, void *user, mxd_error *err);
 
 /* One executed step and its time. Strings live as long as the engine. */
-typedef struct mxdi_profile_row { mxd_step step; double ms; /* mean of a run */ } mxdi_profile_row;
+typedef struct mxdi_profile_row {
+    mxd_step      step; /* macs and bytes of a run of the batch asked for */
+    mxd_step_more more;
+    double        ms; /* mean of a run */
+} mxdi_profile_row;
 /* Of the plan for `batch` samples, over the runs since the last call; switches timing on at the first. Caller frees
  * *rows with mxdi_free. */
 mxd_status mxdi_session_profile(mxdi_session *s, int64_t batch, mxdi_profile_row **rows, uint32_t *n, mxd_error *err);

@@ -128,7 +128,13 @@ SIZE(mxd_step, 56);
 AT(mxd_steps, step, 0);
 AT(mxd_steps, n, 8);
 AT(mxd_steps, peak_bytes, 16);
-SIZE(mxd_steps, 24);
+AT(mxd_steps, more, 24);
+SIZE(mxd_steps, 32);
+
+AT(mxd_step_more, algorithm, 0);
+AT(mxd_step_more, constant_bytes, 8);
+AT(mxd_step_more, depth, 16);
+SIZE(mxd_step_more, 24);
 
 AT(mxd_run_options, struct_size, 0);
 AT(mxd_run_options, threads, 4);
@@ -231,7 +237,35 @@ AT(mxd_profile_row, reason, 24);
 AT(mxd_profile_row, ms, 32);
 AT(mxd_profile_row, macs, 40);
 AT(mxd_profile_row, bytes, 48);
-SIZE(mxd_profile_row, 56);
+AT(mxd_profile_row, algorithm, 56);
+AT(mxd_profile_row, constant_bytes, 64);
+AT(mxd_profile_row, depth, 72);
+SIZE(mxd_profile_row, 80);
+
+AT(mxd_profile, row, 0);
+AT(mxd_profile, n, 8);
+AT(mxd_profile, whole_ms, 16);
+SIZE(mxd_profile, 24);
+
+AT(mxd_rate, name, 0);
+AT(mxd_rate, by, 8);
+AT(mxd_rate, per_second, 16);
+AT(mxd_rate, bytes, 24);
+SIZE(mxd_rate, 32);
+
+AT(mxd_peak, threads, 0);
+AT(mxd_peak, n_compute, 4);
+AT(mxd_peak, n_memory, 8);
+AT(mxd_peak, compute, 16);
+AT(mxd_peak, memory, 144);
+SIZE(mxd_peak, 240);
+
+AT(mxd_roof, ms, 0);
+AT(mxd_roof, gops, 8);
+AT(mxd_roof, percent_of_peak, 16);
+AT(mxd_roof, bound, 24);
+AT(mxd_roof, why, 32);
+SIZE(mxd_roof, 192);
 
 AT(mxd_latency, runs, 0);
 AT(mxd_latency, median, 8);

@@ -236,7 +236,7 @@ static void weights_alone_are_integers(void **state)
 static bool has_kernel(const cpu_case *c, const char *family)
 {
     case_engine e;
-    mxd_steps   steps = { NULL, 0, 0 };
+    mxd_steps   steps = { 0 };
     bool        found = false;
     case_open(&e, c, mxdi_cpu_backend(), NULL, 1);
     e.api->steps(e.program, &steps);

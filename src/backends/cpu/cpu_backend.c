@@ -70,7 +70,8 @@ static void steps(const mxd_program *program, mxd_steps *out)
     const size_t lanes = program->lanes;
     *out               = (mxd_steps){ program->info, program->n_steps,
                                       program->arena_bytes * lanes + program->scratch_bytes * lanes +
-                                          program->derived_bytes };
+                                          program->derived_bytes,
+                                      program->more };
 }
 
 const mxd_backend_api *mxdi_cpu_backend(void)

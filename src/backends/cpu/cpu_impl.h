@@ -102,6 +102,7 @@ struct mxd_program {
     mxdi_cpu_tensor     *tensor;
     mxdi_cpu_step       *step;
     mxd_step            *info;  /* (n_steps) */
+    mxd_step_more       *more;  /* (n_steps) */
     mxdi_cpu_shown      *shown; /* ascending by step */
     uint32_t             n_tensors, n_steps, n_shown, cap_tensors, cap_steps;
     size_t               arena_bytes, scratch_bytes, derived_bytes; /* derived: panels and tables */
@@ -128,7 +129,8 @@ struct mxd_run {
     uint8_t                  *scratch;
     uint8_t                  *trace; /* buffer of traced values, or NULL */
     void         **staged; /* whole programs: (n_inputs + n_outputs) buffers of the largest batch */
-    atomic_ullong *ns;     /* (n_steps); NULL until profiled */
+    atomic_ullong *ns;     /* (n_steps) of all lanes; NULL until profiled */
+    uint64_t       wall;   /* nanoseconds of the runs that ns is about */
     uint64_t       runs;
     atomic_bool    fault;
     atomic_uint    faulty; /* step that set it */

@@ -138,22 +138,31 @@ static bool depthwise(const mxdi_cpu_plan *p, const mxdi_cpu_product *c)
     return c->groups > 1 && c->groups == x->l.channels && c->groups == y->l.channels;
 }
 
+/* Of a kernel that has several, by its name. */
+static const char *algorithm_of(const mxdi_cpu_kind *kind, const char *kernel)
+{
+    if (kind != &conv_q8_kind && kind != &conv_f32_kind)
+        return NULL;
+    return strstr(kernel, "winograd") ? "winograd" : "direct";
+}
+
 static mxd_status emit(mxdi_cpu_plan *p, const mxdi_cpu_product *c, const mxdi_cpu_kind *kind,
                        void *op, const char *kernel, const char *computed, size_t derived,
                        mxd_error *err)
 {
     const uint32_t          in[] = { c->x, c->r };
-    const mxdi_cpu_emission e    = { .kind     = kind,
-                                     .op       = op,
-                                     .in       = in,
-                                     .n_in     = c->r == MXD_NO_VALUE ? 1 : 2,
-                                     .out      = &c->y,
-                                     .n_out    = 1,
-                                     .kernel   = kernel,
-                                     .computed = computed,
-                                     .reason   = c->reason,
-                                     .macs     = macs_of(p, c),
-                                     .derived  = derived };
+    const mxdi_cpu_emission e    = { .kind      = kind,
+                                     .op        = op,
+                                     .in        = in,
+                                     .n_in      = c->r == MXD_NO_VALUE ? 1 : 2,
+                                     .out       = &c->y,
+                                     .n_out     = 1,
+                                     .kernel    = kernel,
+                                     .computed  = computed,
+                                     .reason    = c->reason,
+                                     .algorithm = algorithm_of(kind, kernel),
+                                     .macs      = macs_of(p, c),
+                                     .derived   = derived };
     return mxdi_cpu_emit(p, &e, err);
 }
 

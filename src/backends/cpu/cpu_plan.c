@@ -40,6 +40,15 @@ static int64_t tensor_bytes(const mxdi_cpu_tensor *t)
     return mxdi_shape_count(&n, t->dim, t->rank) ? n * size : 0;
 }
 
+/* Channels, or elements, of a tensor at the size of a chunk. */
+static int64_t element_count(const mxdi_cpu_tensor *t)
+{
+    int64_t n = 1;
+    if (t->blocked)
+        return t->images * t->l.h * t->l.w * t->l.channels;
+    return mxdi_shape_count(&n, t->dim, t->rank) ? n : 0;
+}
+
 static const mxdi_cpu_tensor *root_of(const mxd_program *g, uint32_t t)
 {
     return &g->tensor[g->tensor[t].root];
@@ -105,7 +114,11 @@ static mxd_status grow_steps(mxd_program *g, mxd_error *err)
     mxd_step *const info = mxdi_realloc(g->alloc, g->info, g->cap_steps, cap, sizeof(*info));
     if (!info)
         return mxdi_nomem(err);
-    g->info      = info;
+    g->info                   = info;
+    mxd_step_more *const more = mxdi_realloc(g->alloc, g->more, g->cap_steps, cap, sizeof(*more));
+    if (!more)
+        return mxdi_nomem(err);
+    g->more      = more;
     g->cap_steps = cap;
     return MXD_OK;
 }
@@ -119,8 +132,10 @@ static mxd_status append(mxdi_cpu_plan *p, const mxdi_cpu_emission *e, mxd_error
     if (!in)
         return mxdi_nomem(err);
     mxdi_cpu_step *const step = &g->step[g->n_steps];
-    mxd_step *const      info = &g->info[g->n_steps++];
-    int64_t       bytes = (int64_t)e->derived, all = bytes; /* of a chunk, of the largest batch */
+    mxd_step *const      info = &g->info[g->n_steps];
+    mxd_step_more *const more = &g->more[g->n_steps++];
+    /* of a chunk; of the largest batch; constants */
+    int64_t       bytes = (int64_t)e->derived, all = bytes, constant = bytes;
     const int64_t times = g->samples / g->max_batch + (g->samples % g->max_batch != 0);
     *step               = (mxdi_cpu_step){ .kind     = e->kind,
                                            .op       = e->op,
@@ -132,7 +147,12 @@ static mxd_status append(mxdi_cpu_plan *p, const mxdi_cpu_emission *e, mxd_error
         const mxdi_cpu_tensor *const t = &g->tensor[k < e->n_in ? in[k] : e->out[k - e->n_in]];
         bytes += tensor_bytes(t);
         all += t->scaled ? tensor_bytes(t) / g->max_batch * g->samples : tensor_bytes(t) * times;
+        constant += root_of(g, k < e->n_in ? in[k] : e->out[k - e->n_in])->home == MXDI_CPU_CONSTANT
+                        ? tensor_bytes(t)
+                        : 0;
     }
+    const int64_t outputs = e->n_out ? element_count(&g->tensor[e->out[0]]) : 0;
+    *more = (mxd_step_more){ e->algorithm, constant, outputs ? e->macs / outputs : 0 };
     memcpy(step->out, e->out, e->n_out * sizeof(step->out[0]));
     const double per_ns = strcmp(e->computed, "u8s8") == 0   ? 200.0
                           : strcmp(e->computed, "bf16") == 0 ? 100.0
@@ -477,6 +497,7 @@ void mxdi_cpu_program_destroy(mxd_program *g)
             g->step[k].kind->destroy(g->step[k].op);
     mxdi_free(g->alloc, g->step);
     mxdi_free(g->alloc, g->info);
+    mxdi_free(g->alloc, g->more);
     mxdi_free(g->alloc, g->tensor);
     mxdi_arena_fini(&g->arena);
     mxdi_free(g->alloc, g);

@@ -107,6 +107,7 @@ typedef struct mxdi_cpu_emission {
     uint32_t             n_in, n_out;
     bool                 in_place, anonymous; /* anonymous: a conversion, nobody's work */
     const char *kernel, *computed, *reason; /* kernel and reason must live as long as the program */
+    const char *algorithm;                  /* likewise; NULL: there is one only */
     int64_t     macs;
     double      ns;      /* 0: by macs and bytes */
     size_t      derived; /* bytes of panels */

@@ -291,8 +291,7 @@ static void run_chunk(const struct call *c, uint32_t lane, int64_t first, bool a
         }
         if (r->ns) {
             const uint64_t now = mxdi_now_ns();
-            atomic_fetch_add_explicit(&r->ns[s], (now - then) / (alone ? 1 : r->lanes),
-                                      memory_order_relaxed);
+            atomic_fetch_add_explicit(&r->ns[s], now - then, memory_order_relaxed);
             then = now;
         }
         for (; c->traced && shown < g->n_shown && g->shown[shown].step == s; shown++)
@@ -316,6 +315,7 @@ static mxd_status run_all(struct call *c, mxd_error *err)
     mxd_run *const           r      = c->r;
     const mxd_program *const g      = r->program;
     const int64_t            chunks = (c->batch + g->max_batch - 1) / g->max_batch;
+    const uint64_t           then   = r->ns ? mxdi_now_ns() : 0;
     atomic_store_explicit(&r->fault, false, memory_order_relaxed);
     if (r->lanes > 1 && chunks >= (int64_t)r->lanes) {
         mxdi_parallel_for(r->pool, run_lane, c, r->lanes);
@@ -324,6 +324,7 @@ static mxd_status run_all(struct call *c, mxd_error *err)
             run_chunk(c, 0, k * g->max_batch, true);
     }
     r->runs++;
+    r->wall += r->ns ? mxdi_now_ns() - then : 0;
     if (!atomic_load_explicit(&r->fault, memory_order_relaxed))
         return MXD_OK;
     const mxd_step *const step = &g->info[atomic_load_explicit(&r->faulty, memory_order_relaxed)];
@@ -350,6 +351,16 @@ mxd_status mxdi_cpu_session_run(mxd_run *r, const mxd_tensor *in, uint32_t n_in,
     return trace ? mxdi_cpu_trace_show(r, c.batch, trace, trace_user, err) : MXD_OK;
 }
 
+/* Lanes run beside each other, and one that ends early waits: shares of the time that has passed. */
+static void share_wall(uint64_t *ns, uint32_t n, uint64_t wall)
+{
+    double sum = 0.0;
+    for (uint32_t k = 0; k < n; k++)
+        sum += (double)ns[k];
+    for (uint32_t k = 0; k < n && sum > 0.0; k++)
+        ns[k] = (uint64_t)((double)ns[k] / sum * (double)wall);
+}
+
 mxd_status mxdi_cpu_session_profile(mxd_run *r, uint64_t *ns, uint32_t n, uint64_t *runs,
                                     mxd_error *err)
 {
@@ -366,8 +377,10 @@ mxd_status mxdi_cpu_session_profile(mxd_run *r, uint64_t *ns, uint32_t n, uint64
     } else {
         for (uint32_t k = 0; k < n; k++)
             ns[k] = atomic_exchange(&r->ns[k], 0);
+        share_wall(ns, n, r->wall);
         *runs = r->runs;
     }
     r->runs = 0;
+    r->wall = 0;
     return MXD_OK;
 }
