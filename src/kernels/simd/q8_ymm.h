@@ -86,9 +86,9 @@ static inline void q8_store_four(uint8_t *y, int64_t step, int32_t count, vu8 ro
     const __m128i lo = _mm256_castsi256_si128(rows), hi = _mm256_extracti128_si256(rows, 1);
     if (n == VF32_LANES && count == 4) {
         _mm_storel_epi64((__m128i *)(void *)y, lo);
-        _mm_storeh_pd((double *)(void *)(y + step), _mm_castsi128_pd(lo));
+        _mm_storel_epi64((__m128i *)(void *)(y + step), _mm_unpackhi_epi64(lo, lo));
         _mm_storel_epi64((__m128i *)(void *)(y + 2 * step), hi);
-        _mm_storeh_pd((double *)(void *)(y + 3 * step), _mm_castsi128_pd(hi));
+        _mm_storel_epi64((__m128i *)(void *)(y + 3 * step), _mm_unpackhi_epi64(hi, hi));
         return;
     }
     uint8_t bytes[4][VF32_LANES];
