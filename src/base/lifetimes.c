@@ -43,14 +43,15 @@ mxd_status mxdi_lifetimes_place(size_t *total, mxdi_lifetime *r, uint32_t n,
     const mxdi_lifetime **const busy = MXDI_ALLOC(alloc, const mxdi_lifetime *, n + 1);
     mxd_status                  st   = busy ? MXD_OK : mxdi_nomem(err);
     *total                           = 0;
-    if (st == MXD_OK)
+    if (st == MXD_OK && n)
         qsort(r, n, sizeof(*r), larger_first);
     for (uint32_t k = 0; k < n && st == MXD_OK; k++) {
         uint32_t n_busy = 0;
         for (uint32_t i = 0; i < k; i++)
             if (r[i].born <= r[k].dies && r[k].born <= r[i].dies)
                 busy[n_busy++] = &r[i];
-        qsort(busy, n_busy, sizeof(*busy), lower_first);
+        if (n_busy)
+            qsort(busy, n_busy, sizeof(*busy), lower_first);
         r[k].at = lowest_gap(&r[k], busy, n_busy);
         if (r[k].at > SIZE_MAX / 4 || r[k].bytes > SIZE_MAX / 4)
             st = mxdi_fail(err, MXD_E_RANGE, "activations are too large");
