@@ -2,8 +2,18 @@
  *
  * conv_q8: the plain definition against an own reading of docs/graph-ops.md, and every variant this
  * CPU can run against the plain definition, bit for bit, over random shapes, epilogues and
- * partitions. */
+ * partitions; tile registers also emulated, where they are not. */
 #include "kernels/q8_cases.h"
+
+#include "kernels/conv_q8/conv_q8_op.h"
+
+#if defined(__x86_64__)
+#include "kernels/amx_emulated.h"
+#define AMX_VARIANT(name)        name##_emulated
+#define AMX_VARIANT_NAME(family) family "_emulated"
+extern const struct mxdi_conv_q8_kernel mxdi_conv_q8_emulated;
+#include "kernels/conv_q8/conv_q8_amx_body.h"
+#endif
 
 static void draw_problem(struct problem *p, int32_t most_pixels)
 {
@@ -27,14 +37,15 @@ static void draw_problem(struct problem *p, int32_t most_pixels)
     finish_problem(p, chance(75));
 }
 
-/* All tasks, the last first and in pieces. */
-static uint8_t *run(const struct problem *p, uint32_t isa, const char **name)
+/* All tasks, the last first and in pieces; kernel NULL: the best. */
+static uint8_t *run_with(const struct problem *p, uint32_t isa,
+                         const struct mxdi_conv_q8_kernel *kernel, const char **name)
 {
     mxdi_conv_q8  *op  = NULL;
     mxd_error      err = MXD_ERROR_INIT;
     const uint8_t *r;
     uint8_t       *y = output(p, &r);
-    if (mxdi_conv_q8_create(&op, &p->desc, isa, NULL, &err) != MXD_OK)
+    if (mxdi_conv_q8_create_with(&op, &p->desc, isa, kernel, NULL, &err) != MXD_OK)
         fail_msg("%s", err.msg);
     *name = mxdi_conv_q8_name(op);
     assert_true(mxdi_conv_q8_bytes(op) > 0);
@@ -50,7 +61,45 @@ static uint8_t *run(const struct problem *p, uint32_t isa, const char **name)
     return y;
 }
 
+static uint8_t *run(const struct problem *p, uint32_t isa, const char **name)
+{
+    return run_with(p, isa, NULL, name);
+}
+
 static const struct family conv = { "conv_q8", run, false };
+
+/* The tile registers, emulated and true, on any shape: not only where they win. */
+static void check_tile_registers(const struct problem *p, int32_t number)
+{
+#if defined(__x86_64__)
+    static const struct mxdi_conv_q8_kernel *const kernels[] = { &mxdi_conv_q8_emulated,
+                                                                 &mxdi_conv_q8_amx };
+    const uint32_t needs = mxdi_q8_rows[MXDI_Q8_avx512vnni].needs, here = mxdi_cpu_isa();
+    const char    *name  = NULL;
+    if ((needs & ~here) || !p->s8)
+        return;
+    uint8_t *want = run(p, 0, &name);
+    for (size_t i = 0; i < (here & MXDI_ISA_AMX ? 2 : 1); i++) {
+        uint8_t *got = run_with(p, needs, kernels[i], &name);
+        assert_same(got, want, &p->desc.y, p->blocks, p->size, name, number);
+        if (p->size > 1)
+            assert_finite_pads(got, &p->desc.y, p->blocks);
+        if (!p->in_place)
+            assert_guards(got, &p->desc.y, p->blocks, p->size, p->size > 1);
+        free(got);
+    }
+    free(want);
+#else
+    (void)p;
+    (void)number;
+#endif
+}
+
+static void check_all(const struct problem *p, int32_t number)
+{
+    check_variants(p, &conv, number);
+    check_tile_registers(p, number);
+}
 
 static void ref_is_the_formula(void **state)
 {
@@ -72,7 +121,7 @@ static void variants_match_ref(void **state)
         struct problem p;
         draw_problem(&p, number % 10 ? 7 : 20);
         p.in_place = p.desc.epilogue.residual && number % 3 == 0;
-        check_variants(&p, &conv, number);
+        check_all(&p, number);
         free_problem(&p);
     }
 }
@@ -89,7 +138,7 @@ static void tails_match_ref(void **state)
         p.desc.x           = draw_layout(1, rows, draw(1, 300), 1);
         p.desc.y           = draw_layout(1, rows, 1 + number, 1);
         finish_problem(&p, number % 4 != 0);
-        check_variants(&p, &conv, number);
+        check_all(&p, number);
         free_problem(&p);
     }
 }
@@ -105,7 +154,7 @@ static void rows_meet(void **state)
         p.desc.x         = draw_layout(6, 3, 68, 1);
         p.desc.y         = draw_layout(7, 3, draw(1, 40), 1);
         finish_problem(&p, true);
-        check_variants(&p, &conv, number);
+        check_all(&p, number);
         free_problem(&p);
     }
 }
@@ -123,7 +172,7 @@ static void sums_wrap(void **state)
     memset(p.x, 255, layout_size(&p.desc.x, 1));
     for (size_t i = 0; i < n_weights(&p.desc); i++)
         p.w[i] = -128;
-    check_variants(&p, &conv, 0);
+    check_all(&p, 0);
     free_problem(&p);
 }
 
@@ -142,7 +191,7 @@ static void large_layers(void **state)
         p.desc.x            = draw_layout(side, side, number < 2 ? 600 : 40, block);
         p.desc.y            = draw_layout(side, side, channels, block);
         finish_problem(&p, true);
-        check_variants(&p, &conv, number);
+        check_all(&p, number);
         free_problem(&p);
     }
 }

@@ -27,14 +27,39 @@ static mxd_status refuse_winograd(const mxdi_conv_q8 *op, mxd_error *err)
         op->kernel->name, op->groups, w->kh, w->kw, w->sh, w->sw, w->dh, w->dw);
 }
 
+#if defined(__x86_64__)
+enum { AMX_ROWS = 16, AMX_K4 = 8 }; /* outputs and k4s of a step from which tile registers win */
+
+/* Steps of at least that many, in rows enough. */
+static bool amx_pays(const mxdi_conv_q8 *op)
+{
+    const mxdi_q8_base *b    = &op->base;
+    const int64_t       k4   = ((int64_t)op->c_in + 3) / 4;
+    const bool          join = mxdi_blocked_pixel(&b->x) * b->window.dw == 4 * k4;
+    return k4 * (join ? b->window.kw : 1) >= AMX_K4 &&
+           (int64_t)b->y.block * b->y.h * b->y.w >= AMX_ROWS;
+}
+#endif
+
+static const struct mxdi_conv_q8_kernel *best_kernel(const mxdi_conv_q8 *op, uint32_t isa)
+{
+#if defined(__x86_64__)
+    if ((isa & MXDI_ISA_AMX) && op->base.row == MXDI_Q8_avx512vnni && amx_pays(op))
+        return &mxdi_conv_q8_amx;
+#else
+    (void)isa;
+#endif
+    return kernels[op->base.row];
+}
+
 /* On failure the caller destroys `op`. */
 static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n_weights,
-                       mxd_error *err)
+                       uint32_t isa, const struct mxdi_conv_q8_kernel *kernel, mxd_error *err)
 {
-    op->kernel = kernels[op->base.row];
     op->groups = desc->groups;
     op->c_in   = desc->x.channels / desc->groups;
     op->c_out  = desc->y.channels / desc->groups;
+    op->kernel = kernel ? kernel : best_kernel(op, isa);
     if (desc->algorithm == MXDI_CONV_Q8_WINOGRAD && !mxdi_conv_q8_winograd_fits(op))
         return refuse_winograd(op, err);
     if (op->base.row == MXDI_Q8_ref) {
@@ -54,8 +79,9 @@ static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n
     return mxdi_conv_q8_pack(op, desc->w, desc->epilogue.bias, err);
 }
 
-mxd_status mxdi_conv_q8_create(mxdi_conv_q8 **out, const mxdi_conv_q8_desc *desc, uint32_t isa,
-                               const mxd_allocator *alloc, mxd_error *err)
+mxd_status mxdi_conv_q8_create_with(mxdi_conv_q8 **out, const mxdi_conv_q8_desc *desc, uint32_t isa,
+                                    const struct mxdi_conv_q8_kernel *kernel,
+                                    const mxd_allocator *alloc, mxd_error *err)
 {
     size_t n_weights;
     *out = NULL;
@@ -66,13 +92,19 @@ mxd_status mxdi_conv_q8_create(mxdi_conv_q8 **out, const mxdi_conv_q8_desc *desc
         return mxdi_nomem(err);
     mxd_status st = mxdi_q8_base_init(&op->base, "conv_q8", desc, n_weights, isa, alloc, err);
     if (st == MXD_OK)
-        st = fill(op, desc, n_weights, err);
+        st = fill(op, desc, n_weights, isa, kernel, err);
     if (st != MXD_OK) {
         mxdi_conv_q8_destroy(op);
         return st;
     }
     *out = op;
     return MXD_OK;
+}
+
+mxd_status mxdi_conv_q8_create(mxdi_conv_q8 **out, const mxdi_conv_q8_desc *desc, uint32_t isa,
+                               const mxd_allocator *alloc, mxd_error *err)
+{
+    return mxdi_conv_q8_create_with(out, desc, isa, NULL, alloc, err);
 }
 
 void mxdi_conv_q8_destroy(mxdi_conv_q8 *op)

@@ -154,8 +154,8 @@ MXD_INLINE void finish_plain(const int R, const int V, const mxdi_conv_q8_tile *
 }
 
 /* All rows from memory. */
-MXD_INLINE void finish_residual(const mxdi_post_q8_kind kind, const int V,
-                                const mxdi_conv_q8_tile *t, const struct vrow *acc, int32_t rows)
+MXD_INLINE void finish_rows_of(const mxdi_post_q8_kind kind, const int V,
+                               const mxdi_conv_q8_tile *t, const struct vrow *acc, int32_t rows)
 {
     const struct finish f = finish_make(V, t);
     for (int32_t i = 0; i < rows; i += 2) {
@@ -181,20 +181,21 @@ static void finish_float(const mxdi_conv_q8_tile *t, const struct vrow *acc, int
     }
 }
 
-MXD_INLINE void finish_other(const int V, const mxdi_conv_q8_tile *t, const struct vrow *acc,
+MXD_INLINE void finish_any(const int V, const mxdi_conv_q8_tile *t, const struct vrow *acc,
                              int32_t rows)
 {
     switch (t->post->kind) {
     case MXDI_POST_Q8_PLAIN:
+        finish_rows_of(MXDI_POST_Q8_PLAIN, V, t, acc, rows);
         break;
     case MXDI_POST_Q8_RESIDUAL:
-        finish_residual(MXDI_POST_Q8_RESIDUAL, V, t, acc, rows);
+        finish_rows_of(MXDI_POST_Q8_RESIDUAL, V, t, acc, rows);
         break;
     case MXDI_POST_Q8_MID:
-        finish_residual(MXDI_POST_Q8_MID, V, t, acc, rows);
+        finish_rows_of(MXDI_POST_Q8_MID, V, t, acc, rows);
         break;
     case MXDI_POST_Q8_MID_FIRST:
-        finish_residual(MXDI_POST_Q8_MID_FIRST, V, t, acc, rows);
+        finish_rows_of(MXDI_POST_Q8_MID_FIRST, V, t, acc, rows);
         break;
     case MXDI_POST_Q8_FLOAT:
         finish_float(t, acc, rows);
@@ -202,14 +203,14 @@ MXD_INLINE void finish_other(const int V, const mxdi_conv_q8_tile *t, const stru
     }
 }
 
-static void finish_other_1(const mxdi_conv_q8_tile *t, const struct vrow *acc, int32_t rows)
+static void finish_1(const mxdi_conv_q8_tile *t, const int32_t *sums, int32_t rows)
 {
-    finish_other(1, t, acc, rows);
+    finish_any(1, t, (const struct vrow *)(const void *)sums, rows);
 }
 
-static void finish_other_2(const mxdi_conv_q8_tile *t, const struct vrow *acc, int32_t rows)
+static void finish_2(const mxdi_conv_q8_tile *t, const int32_t *sums, int32_t rows)
 {
-    finish_other(2, t, acc, rows);
+    finish_any(2, t, (const struct vrow *)(const void *)sums, rows);
 }
 
 MXD_INLINE void tile(const int R, const int V, const mxdi_conv_q8_tile *t)
@@ -227,7 +228,7 @@ MXD_INLINE void tile(const int R, const int V, const mxdi_conv_q8_tile *t)
         MXD_UNROLL
     for (int v = 0; v < V; v++)
         buffer[i].v[v] = acc[0][i].v[v];
-    (V == 1 ? finish_other_1 : finish_other_2)(t, buffer, R);
+    (V == 1 ? finish_1 : finish_2)(t, (const int32_t *)(const void *)buffer, R);
 }
 
 #define TILE(V, R)                                         \
@@ -300,4 +301,5 @@ const struct mxdi_conv_q8_kernel MXD_VARIANT(mxdi_conv_q8) = {
     .rows         = Q8_ROWS,
     .tile         = { { Q8_EACH_ROWS(ENTRY_1) }, { Q8_EACH_ROWS(ENTRY_2) } },
     .collect      = collect,
+    .finish       = { finish_1, finish_2 },
 };

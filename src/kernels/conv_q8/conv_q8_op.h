@@ -22,7 +22,7 @@
 #include "kernels/winograd_q8/winograd_q8.h"
 
 enum {
-    MXDI_CONV_Q8_MAX_ROWS    = 16,
+    MXDI_CONV_Q8_MAX_ROWS    = 32,
     MXDI_CONV_Q8_COLLECT     = 16384, /* bytes that a collected run may take on the stack */
     MXDI_CONV_Q8_COLLECT_MAX = 2      /* input channels up to which runs are collected */
 };
@@ -52,6 +52,7 @@ typedef struct mxdi_conv_q8_tile {
     size_t                  n;     /* channels to store, >= 1 */
     size_t                  pads;  /* of an f32 y: lanes behind them that become 0 */
     const mxdi_post_q8     *post;
+    int32_t *set_up; /* of the task: how tile registers are, 0 at first */
 } mxdi_conv_q8_tile;
 
 typedef void (*mxdi_conv_q8_tile_fn)(const mxdi_conv_q8_tile *tile);
@@ -75,12 +76,19 @@ struct mxdi_conv_q8_kernel {
     /* out[q*step + i]: quad q of row i, its first byte lowest. Writes up to 15 rows too many. */
     void (*collect)(uint32_t *out, int64_t step, const uint8_t *a, int64_t a_row, int64_t rows,
                     const mxdi_conv_q8_quad *quads, int32_t n_quads);
+    /* All that follows the sums of a tile, (rows, 2*lanes) also in narrow panels; by vectors. */
+    void (*finish[2])(const mxdi_conv_q8_tile *tile, const int32_t *sums, int32_t rows);
+    /* Behind the last tile of a task. Only of tile registers, whose products are so many that
+     * Winograd is slower. */
+    void (*leave)(void);
 };
 
 #define MXD_Q8(variant, needs, weights) \
     extern const struct mxdi_conv_q8_kernel mxdi_conv_q8_##variant;
 #include "kernels/simd/q8.inc"
 #undef MXD_Q8
+/* Not a row of its own: in place of avx512vnni, whose panels it takes, where that pays. */
+extern const struct mxdi_conv_q8_kernel mxdi_conv_q8_amx;
 
 /* What a rectangle of spans sees. */
 typedef struct mxdi_conv_q8_pattern {
@@ -148,6 +156,11 @@ typedef struct mxdi_conv_q8_io {
     int64_t        blocks;
 } mxdi_conv_q8_io;
 
+/* conv_q8.c: create with these tiles instead of the best; of a row of simd/q8.inc within isa, or on
+ * its panels. NULL: the best. */
+mxd_status mxdi_conv_q8_create_with(mxdi_conv_q8 **out, const mxdi_conv_q8_desc *desc, uint32_t isa,
+                                    const struct mxdi_conv_q8_kernel *kernel,
+                                    const mxd_allocator *alloc, mxd_error *err);
 /* conv_q8_pack.c: panels without weights in the order of their channels; then, behind the plan, the
  * weights and biases of those that are not Winograd's. */
 mxd_status mxdi_conv_q8_make_panels(mxdi_conv_q8 *op, const mxdi_q8_epilogue *epilogue,

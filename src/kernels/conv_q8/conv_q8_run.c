@@ -30,6 +30,7 @@ struct call {
     uint8_t                  *y;
     int64_t                   step;         /* of struct split */
     const mxdi_conv_q8_panel *panels, *end; /* of the task */
+    int32_t                  *set_up;       /* of the tiles */
 };
 
 /* Runs of a rectangle: rows at constant distances, in bytes, and how they are cut into tiles. */
@@ -201,7 +202,8 @@ static void run_rectangle(const struct call *c, int64_t block, int32_t i, int32_
                                 .n_taps = pattern->n_taps,
                                 .k4     = pattern->k4,
                                 .y_row  = w.y[0],
-                                .post   = &d->post };
+                                .post   = &d->post,
+                                .set_up = c->set_up };
     for (int64_t u = 0; u < w.n[2]; u++)
         for (int64_t v = 0; v < w.n[1]; v++)
             run_panels(c, &t, pattern, op->bias + index * op->bias_step, &runs,
@@ -265,7 +267,9 @@ void mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, 
     const struct split              s        = split_work(op, io->blocks);
     struct task                     at       = task_at(&s, io->blocks, (int64_t)begin);
     int64_t                         gathered = -1; /* block */
-    struct call c = { .op = op, .x = io->x, .r = io->r, .y = io->y, .step = s.step };
+    int32_t                         set_up   = 0;
+    struct call c = { .op = op, .x = io->x, .r = io->r, .y = io->y, .step = s.step,
+                      .set_up = &set_up };
     if (op->gather.copy)
         c.x = io->scratch;
     for (size_t t = begin; t < end; t++, task_next(&at, &s, io->blocks)) {
@@ -283,4 +287,6 @@ void mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, 
                     run_rectangle(&c, at.block, i, j, &rows, &columns);
             }
     }
+    if (op->kernel->leave)
+        op->kernel->leave();
 }

@@ -59,7 +59,7 @@ static int64_t useful_taps(const mxdi_span *spans, int32_t n)
 bool mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op, int64_t blocks)
 {
     const mxdi_q8_base *d = &op->base;
-    if (!mxdi_conv_q8_winograd_fits(op) || op->c_in < 32)
+    if (!mxdi_conv_q8_winograd_fits(op) || op->c_in < 32 || op->kernel->leave)
         return false;
     const double lanes = op->kernel->lanes, c_in = op->c_in, c_out = op->c_out;
     const double images = (double)(blocks > 0 ? blocks : 1) * d->x.block;

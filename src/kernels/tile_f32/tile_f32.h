@@ -14,7 +14,7 @@
 
 #include "base/cpu.h"
 
-enum { MXDI_TILE_F32_MAX_ROWS = 14, MXDI_TILE_F32_MAX_WIDE = 3, MXDI_TILE_F32_MAX_LANES = 128 };
+enum { MXDI_TILE_F32_MAX_ROWS = 32, MXDI_TILE_F32_MAX_WIDE = 3, MXDI_TILE_F32_MAX_LANES = 128 };
 
 typedef enum mxdi_tile_f32_finish {
     MXDI_TILE_F32_SCALE, /* c = alpha * sum, all lanes */
@@ -63,6 +63,8 @@ struct mxdi_tile_f32 {
      * terms 2 always rounds. */
     void (*pack)(float *dst, const float *src, int64_t row, int64_t k, int32_t lanes, int32_t used,
                  int32_t transposed, int32_t bf16);
+    /* What follows the sums (rows, vecs*narrow) of a tile, from memory. */
+    void (*finish)(const mxdi_tile_f32_args *args, const float *sum, int rows, int vecs);
 };
 
 /* Slowest first. */

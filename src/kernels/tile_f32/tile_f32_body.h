@@ -2,6 +2,7 @@
  *
  * The tiles of one instruction set over simd/f32_<isa>.h, which the including file has chosen. All
  * loops over rows, vectors and panels are unrolled; the accumulators live in registers. */
+#include <math.h>
 #include <string.h>
 
 #include "kernels/tile_f32/tile_f32.h"
@@ -35,6 +36,24 @@ static void finish(const mxdi_tile_f32_args *p, const float *sum, int rows, int 
             }
         }
     }
+}
+
+/* `finish` of any kind. */
+static void finish_any(const mxdi_tile_f32_args *p, const float *sum, int rows, int vecs)
+{
+    mxdi_tile_f32_args q = *p;
+    if (p->finish != MXDI_TILE_F32_FULL) {
+        q.lanes      = vecs * VF32_LANES;
+        q.r          = NULL;
+        q.round_bf16 = 0;
+    }
+    if (p->finish == MXDI_TILE_F32_SCALE) {
+        q.lo = -INFINITY;
+        q.hi = INFINITY;
+    } else if (p->finish == MXDI_TILE_F32_CLAMP) {
+        q.alpha = 1.0f;
+    }
+    finish(&q, sum, rows, vecs);
 }
 
 /* Row i of seven at most: three strides in registers reach them all from one pointer. */
@@ -247,4 +266,5 @@ const struct mxdi_tile_f32        MXD_VARIANT(mxdi_tile_f32) = {
            .wide_panels = { 0, 4, 2, 2 },
            .prepare     = word_prepare,
            .pack        = pack,
+           .finish      = finish_any,
 };
