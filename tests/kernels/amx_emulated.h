@@ -96,9 +96,9 @@ static inline void amx_dot_bf16(int c, int a, int b)
         for (int n = 0; n < amx.shape.bytes[c] / 4; n++) {
             float sum, part[2] = { 0.0f, 0.0f };
             for (int k = 0; k < amx.shape.bytes[a] / 2; k++)
-                part[k % 2] = amx_flush(fmaf(amx_bf16(&amx.bytes[a][m][2 * k]),
-                                             amx_bf16(&amx.bytes[b][k / 2][4 * n + k % 2 * 2]),
-                                             part[k % 2]));
+                part[k % 2] =
+                    amx_flush(fmaf(amx_bf16(&amx.bytes[a][m][2 * k]),
+                                   amx_bf16(&amx.bytes[b][k / 2][4 * n + k % 2 * 2]), part[k % 2]));
             memcpy(&sum, &amx.bytes[c][m][4 * n], sizeof(sum));
             sum = amx_flush(amx_flush(sum) + amx_flush(part[0] + part[1]));
             memcpy(&amx.bytes[c][m][4 * n], &sum, sizeof(sum));

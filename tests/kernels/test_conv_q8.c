@@ -75,7 +75,7 @@ static void check_tile_registers(const struct problem *p, int32_t number)
     static const struct mxdi_conv_q8_kernel *const kernels[] = { &mxdi_conv_q8_emulated,
                                                                  &mxdi_conv_q8_amx };
     const uint32_t needs = mxdi_q8_rows[MXDI_Q8_avx512vnni].needs, here = mxdi_cpu_isa();
-    const char    *name  = NULL;
+    const char    *name = NULL;
     if ((needs & ~here) || !p->s8)
         return;
     uint8_t *want = run(p, 0, &name);

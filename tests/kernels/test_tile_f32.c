@@ -45,33 +45,32 @@ static float *draw_words(mxdi_rng *rng, size_t n)
 
 static struct problem draw_problem(mxdi_rng *rng, int32_t rows, float *init)
 {
-    struct problem      p = { .rows = rows, .lanes = mxdi_rng_below(rng, 2) ? 32 : 16 };
-    mxdi_tile_f32_args *t = &p.args;
+    struct problem      p    = { .rows = rows, .lanes = mxdi_rng_below(rng, 2) ? 32 : 16 };
+    mxdi_tile_f32_args *t    = &p.args;
     const int64_t       half = (rows + 1) / 2, kw = random_between(rng, 1, MAX_TAPS);
-    t->k        = random_between(rng, 0, MAX_WORDS);
-    t->n_kx     = random_between(rng, 0, kw);
-    t->n_ky     = random_between(rng, 0, MAX_TAPS);
-    t->a_k      = mxdi_rng_below(rng, 4) ? 1 : 2;
-    t->a_kx     = t->k * t->a_k + random_between(rng, 0, 3);
-    t->a_row    = random_between(rng, 1, 3) * MAX_WORDS;
-    t->a_half   = mxdi_rng_below(rng, 2) ? half * t->a_row : 17 * t->a_row + 5;
-    t->a_ky     = 7;
-    t->b_ky     = (kw - t->n_kx) * t->k * p.lanes;
-    t->c_row    = PITCH_C;
-    t->c_half   = half * PITCH_C;
-    t->alpha    = 0.5f;
-    t->lo       = mxdi_rng_below(rng, 2) ? -INFINITY : -3.0f;
-    t->hi       = mxdi_rng_below(rng, 2) ? INFINITY : 50.0f;
-    t->finish   = (mxdi_tile_f32_finish)mxdi_rng_below(rng, 3);
-    t->lanes    = t->finish == MXDI_TILE_F32_FULL ? (int32_t)random_between(rng, 1, p.lanes)
-                                                  : p.lanes;
-    t->init     = init;
-    p.n_a       = (size_t)(34 * t->a_row + MAX_TAPS * (7 + MAX_TAPS * (t->a_kx + 2)) + 2 * t->k + 8);
-    p.n_b       = (size_t)(MAX_TAPS * kw * t->k * p.lanes);
-    p.n_c       = (size_t)(rows * PITCH_C);
-    p.a         = draw_words(rng, p.n_a);
-    p.b         = draw_words(rng, p.n_b);
-    p.r         = malloc(p.n_c * sizeof(float));
+    t->k      = random_between(rng, 0, MAX_WORDS);
+    t->n_kx   = random_between(rng, 0, kw);
+    t->n_ky   = random_between(rng, 0, MAX_TAPS);
+    t->a_k    = mxdi_rng_below(rng, 4) ? 1 : 2;
+    t->a_kx   = t->k * t->a_k + random_between(rng, 0, 3);
+    t->a_row  = random_between(rng, 1, 3) * MAX_WORDS;
+    t->a_half = mxdi_rng_below(rng, 2) ? half * t->a_row : 17 * t->a_row + 5;
+    t->a_ky   = 7;
+    t->b_ky   = (kw - t->n_kx) * t->k * p.lanes;
+    t->c_row  = PITCH_C;
+    t->c_half = half * PITCH_C;
+    t->alpha  = 0.5f;
+    t->lo     = mxdi_rng_below(rng, 2) ? -INFINITY : -3.0f;
+    t->hi     = mxdi_rng_below(rng, 2) ? INFINITY : 50.0f;
+    t->finish = (mxdi_tile_f32_finish)mxdi_rng_below(rng, 3);
+    t->lanes = t->finish == MXDI_TILE_F32_FULL ? (int32_t)random_between(rng, 1, p.lanes) : p.lanes;
+    t->init  = init;
+    p.n_a    = (size_t)(34 * t->a_row + MAX_TAPS * (7 + MAX_TAPS * (t->a_kx + 2)) + 2 * t->k + 8);
+    p.n_b    = (size_t)(MAX_TAPS * kw * t->k * p.lanes);
+    p.n_c    = (size_t)(rows * PITCH_C);
+    p.a      = draw_words(rng, p.n_a);
+    p.b      = draw_words(rng, p.n_b);
+    p.r      = malloc(p.n_c * sizeof(float));
     assert_non_null(p.r);
     for (size_t i = 0; i < p.n_c; i++)
         p.r[i] = (float)random_between(rng, -9, 9);
@@ -110,8 +109,8 @@ static float *run_by_rows(const struct problem *p)
         args.a += i < half ? i * args.a_row : args.a_half + (i - half) * args.a_row;
         args.c = c + i * PITCH_C;
         args.r = args.r ? args.r + i * PITCH_C : NULL;
-        (p->lanes == 32 ? mxdi_tile_f32_avx512bf16.full_fn : mxdi_tile_f32_avx512bf16.narrow_fn)[1](
-            &args);
+        (p->lanes == 32 ? mxdi_tile_f32_avx512bf16.full_fn
+                        : mxdi_tile_f32_avx512bf16.narrow_fn)[1](&args);
     }
     return c;
 }

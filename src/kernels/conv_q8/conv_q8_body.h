@@ -182,7 +182,7 @@ static void finish_float(const mxdi_conv_q8_tile *t, const struct vrow *acc, int
 }
 
 MXD_INLINE void finish_any(const int V, const mxdi_conv_q8_tile *t, const struct vrow *acc,
-                             int32_t rows)
+                           int32_t rows)
 {
     switch (t->post->kind) {
     case MXDI_POST_Q8_PLAIN:

@@ -52,7 +52,7 @@ typedef struct mxdi_conv_q8_tile {
     size_t                  n;     /* channels to store, >= 1 */
     size_t                  pads;  /* of an f32 y: lanes behind them that become 0 */
     const mxdi_post_q8     *post;
-    int32_t *set_up; /* of the task: how tile registers are, 0 at first */
+    int32_t                *set_up; /* of the task: how tile registers are, 0 at first */
 } mxdi_conv_q8_tile;
 
 typedef void (*mxdi_conv_q8_tile_fn)(const mxdi_conv_q8_tile *tile);

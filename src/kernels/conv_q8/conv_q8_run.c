@@ -268,8 +268,9 @@ void mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, 
     struct task                     at       = task_at(&s, io->blocks, (int64_t)begin);
     int64_t                         gathered = -1; /* block */
     int32_t                         set_up   = 0;
-    struct call c = { .op = op, .x = io->x, .r = io->r, .y = io->y, .step = s.step,
-                      .set_up = &set_up };
+    struct call                     c        = {
+                                   .op = op, .x = io->x, .r = io->r, .y = io->y, .step = s.step, .set_up = &set_up
+    };
     if (op->gather.copy)
         c.x = io->scratch;
     for (size_t t = begin; t < end; t++, task_next(&at, &s, io->blocks)) {

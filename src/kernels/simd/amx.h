@@ -22,15 +22,15 @@ static inline void amx_release(void)
 }
 
 /* Rows of register t from or to p, `row` bytes apart; 0 loads one row everywhere. */
-#define amx_load(t, p, row)                                                                \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t                                       \
-                     :                                                                     \
-                     : "r"((const void *)(p)), "r"((int64_t)(row))                         \
+#define amx_load(t, p, row)                                        \
+    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t               \
+                     :                                             \
+                     : "r"((const void *)(p)), "r"((int64_t)(row)) \
                      : "memory")
-#define amx_store(t, p, row)                                                               \
-    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)"                                   \
-                     :                                                                     \
-                     : "r"((void *)(p)), "r"((int64_t)(row))                               \
+#define amx_store(t, p, row)                                 \
+    __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)"     \
+                     :                                       \
+                     : "r"((void *)(p)), "r"((int64_t)(row)) \
                      : "memory")
 
 /* c (rows, 16) += a (rows, words) x b (words, 16): words of four u8 in a and s8 in b, sums modulo

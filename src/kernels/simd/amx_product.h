@@ -5,6 +5,8 @@
 #ifndef MXDI_KERNELS_SIMD_AMX_PRODUCT_H
 #define MXDI_KERNELS_SIMD_AMX_PRODUCT_H
 
+#include <stdbool.h>
+
 #include "kernels/simd/amx_shape.h"
 #include "kernels/simd/f32_x86.h"
 
