@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 
 "$mixdown" backends
 "$mixdown" run "$here/../tests/data/residual.onnx" --isa amx --input x="$here/../tests/data/x.npy" >/dev/null || exit 3
-for test in conv_q8 tile_f32 matmul_f32 conv_f32; do
+for test in conv_q8 tile_f32 matmul_f32 conv_f32 peak; do
     "$build/tests/test_$test" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
     echo "test_$test passed"
 done

@@ -17,6 +17,8 @@ static void read_words(const void *from, size_t bytes)
 
 #if defined(__x86_64__)
 
+#include "kernels/simd/amx.h"
+
 #define CLOBBERS                                                                             \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
@@ -31,14 +33,16 @@ static void read_words(const void *from, size_t bytes)
         __asm__ volatile("vzeroupper" ::: CLOBBERS); \
     }
 
-#define TIMES_12(X, r)                                                                        \
-    X(r, "0")                                                                                 \
-    X(r, "1") X(r, "2") X(r, "3") X(r, "4") X(r, "5") X(r, "6") X(r, "7") X(r, "8") X(r, "9") \
-        X(r, "10") X(r, "11")
+#define TIMES_12(X, r)                                                                         \
+    X(r, "0")                                                                                  \
+    X(r, "1")                                                                                  \
+    X(r, "2") X(r, "3") X(r, "4") X(r, "5") X(r, "6") X(r, "7") X(r, "8") X(r, "9") X(r, "10") \
+        X(r, "11")
 #define TIMES_6_TWICE(X, r)                                                                     \
     X(r, "0", "6")                                                                              \
-    X(r, "1", "7") X(r, "2", "8") X(r, "3", "9") X(r, "4", "10") X(r, "5", "11") X(r, "0", "6") \
-        X(r, "1", "7") X(r, "2", "8") X(r, "3", "9") X(r, "4", "10") X(r, "5", "11")
+    X(r, "1", "7")                                                                              \
+    X(r, "2", "8") X(r, "3", "9") X(r, "4", "10") X(r, "5", "11") X(r, "0", "6") X(r, "1", "7") \
+        X(r, "2", "8") X(r, "3", "9") X(r, "4", "10") X(r, "5", "11")
 
 #define STEP(op, r, acc)  op " %%" r "12, %%" r "13, %%" r acc "\n"
 #define FMA(r, acc)       STEP("vfmadd231ps", r, acc)
@@ -59,6 +63,23 @@ LOOP(bytes_ymm, TIMES_12(BYTES_VEX, "ymm"))
 LOOP(bytes_zmm, TIMES_12(BYTES, "zmm"))
 LOOP(pairs_ymm, TIMES_12(PAIRS_VEX, "ymm"))
 LOOP(pairs_zmm, TIMES_12(PAIRS, "zmm"))
+
+/* Four products as in a tile of two by two, which is what the unit needs. */
+#define TILE_LOOP(name, dot)                                                        \
+    static void name(size_t rounds)                                                 \
+    {                                                                               \
+        const struct amx_shape shape = amx_shape_of(AMX_ROWS, AMX_ROWS, AMX_WORDS); \
+        amx_configure(&shape);                                                      \
+        for (size_t k = 0; k < rounds; k++) {                                       \
+            dot(0, 4, 6);                                                           \
+            dot(1, 4, 7);                                                           \
+            dot(2, 5, 6);                                                           \
+            dot(3, 5, 7);                                                           \
+        }                                                                           \
+        amx_release();                                                              \
+    }
+TILE_LOOP(bf16_tiles, amx_dot_bf16)
+TILE_LOOP(bytes_tiles, amx_dot_u8s8)
 
 #define LOAD_8(op, r, step)                                                                      \
     op " 0*" step "(%0), %%" r "0\n" op " 1*" step "(%0), %%" r "1\n" op " 2*" step "(%0), %%" r \
@@ -84,14 +105,17 @@ enum {
     AVXVNNI    = MXDI_ISA_AVX2 | MXDI_ISA_AVXVNNI,
     AVX512     = MXDI_ISA_AVX2 | MXDI_ISA_AVX512,
     AVX512VNNI = AVX512 | MXDI_ISA_AVX512VNNI,
-    AVX512BF16 = AVX512 | MXDI_ISA_AVX512BF16
+    AVX512BF16 = AVX512 | MXDI_ISA_AVX512BF16,
+    AMX        = AVX512VNNI | AVX512BF16 | MXDI_ISA_AMX,
+    TILE_MACS  = 4 * AMX_ROWS * AMX_LANES * AMX_WORDS /* of four products, of words */
 };
 
-/* Twelve instructions; operations of one are lanes of 32 bits times 2, 4 or 8. */
+/* Twelve instructions, tiles four; operations of one are lanes of 32 bits times 2, 4 or 8. */
 const mxdi_peak_row mxdi_peak_rows[] = {
     { "f32", "vfmadd231ps ymm", AVX2, 12 * 8 * 2, fma_ymm },
     { "f32", "vfmadd231ps zmm", AVX512, 12 * 16 * 2, fma_zmm },
     { "bf16", "vdpbf16ps zmm", AVX512BF16, 12 * 16 * 4, bf16_zmm },
+    { "bf16", "tdpbf16ps tmm", AMX, TILE_MACS * 4, bf16_tiles },
     { "s16", "vpmaddwd, vpaddd ymm", AVX2, 12 * 8 * 4, madd_ymm },
     { "s16", "vpdpwssd ymm", AVXVNNI, 12 * 8 * 4, pairs_ymm },
     { "s16", "vpmaddwd, vpaddd zmm", AVX512, 12 * 16 * 4, madd_zmm },
@@ -100,6 +124,7 @@ const mxdi_peak_row mxdi_peak_rows[] = {
     { "u8s8", "vpdpbusd ymm", AVXVNNI, 12 * 8 * 8, bytes_ymm },
     { "u8s8", "vpmaddwd, vpaddd zmm", AVX512, 12 * 16 * 4, madd_zmm },
     { "u8s8", "vpdpbusd zmm", AVX512VNNI, 12 * 16 * 8, bytes_zmm },
+    { "u8s8", "tdpbusd tmm", AMX, TILE_MACS * 8, bytes_tiles },
 };
 const size_t mxdi_peak_n_rows = sizeof(mxdi_peak_rows) / sizeof(mxdi_peak_rows[0]);
 
