@@ -145,6 +145,63 @@ static void products_of_two_activations(void **state)
     two_activations(5, MXD_F32, MXD_F32, MXD_F32, 4, a, e, false);
 }
 
+/* A QMatMul of a and b that gives y. */
+static void integer_product(cpu_case *c, uint32_t y, uint32_t a, uint32_t b, mxd_dtype a_type,
+                            mxd_dtype y_type, int32_t zb, float scale)
+{
+    const uint32_t m = case_floats(c, 1, scale), zw = case_constant(c, MXD_S32, DIMS(1), &zb);
+    case_node(c, "QMatMul", y, INS(a, b, MXD_NO_VALUE, MXD_NO_VALUE, m, MXD_NO_VALUE, zw));
+    case_int(c, "x_zero_point", low(a_type) + 77);
+    range(c, y_type);
+}
+
+static uint32_t transpose(cpu_case *c, uint32_t x, mxd_dtype type, const int64_t *to, int64_t d0,
+                          int64_t d1, int64_t d2, int64_t d3)
+{
+    const uint32_t y = case_value(c, type, true, 4, (const int64_t[]){ d0, d1, d2, d3 });
+    case_node(c, "Transpose", y, INS(x));
+    case_ints(c, "perm", 4, to);
+    return y;
+}
+
+/* Attention's products with their Transposes: read and written through, unless someone else wants
+ * what a Transpose makes (shown) or its last axis moves (of q: apart). */
+static void attention(uint64_t seed, mxd_dtype k_type, int32_t zb, bool shown, bool apart)
+{
+    enum { N = 3, S = 13, HEADS = 5, D = 9 };
+    static const int64_t heads[] = { 0, 2, 1, 3 }, columns[] = { 0, 2, 3, 1 };
+    cpu_case             c;
+    case_begin(&c, seed, N);
+    const uint32_t q  = apart ? case_input(&c, MXD_U8, true, DIMS(N, D, HEADS, S))
+                              : case_input(&c, MXD_U8, true, DIMS(N, S, HEADS, D)),
+                   k  = case_input(&c, k_type, true, DIMS(N, S, HEADS, D)),
+                   v  = case_input(&c, MXD_S8, true, DIMS(N, S, HEADS, D));
+    const uint32_t qt = transpose(&c, q, MXD_U8, apart ? columns : heads, N, HEADS, S, D),
+                   kt = transpose(&c, k, k_type, columns, N, HEADS, D, S),
+                   vt = transpose(&c, v, MXD_S8, heads, N, HEADS, S, D);
+    const uint32_t s  = case_value(&c, MXD_U8, true, DIMS(N, HEADS, S, S)),
+                   o  = case_value(&c, MXD_S8, true, DIMS(N, HEADS, S, D));
+    integer_product(&c, s, qt, kt, MXD_U8, MXD_U8, zb, 0.003f);
+    integer_product(&c, o, s, vt, MXD_U8, MXD_S8, 0, 0.003f);
+    const uint32_t y = transpose(&c, o, MXD_S8, heads, N, S, HEADS, D);
+    const uint32_t t = transpose(&c, s, MXD_U8, columns, N, S, S, HEADS);
+    case_output(&c, y);
+    case_output(&c, t);
+    if (shown) {
+        case_output(&c, kt);
+        case_output(&c, o);
+    }
+    case_check(&c);
+}
+
+static void products_between_transposes(void **state)
+{
+    (void)state;
+    attention(1, MXD_S8, 0, false, false);
+    attention(2, MXD_U8, 131, false, true);
+    attention(3, MXD_S8, -7, true, false);
+}
+
 static void gemm(uint64_t seed, bool trans_a, bool trans_b, bool constant, int c_rank, float alpha,
                  float beta)
 {
@@ -310,6 +367,7 @@ int main(void)
         cmocka_unit_test(products_with_constant_weights),
         cmocka_unit_test(flattened_images_are_not_unpacked),
         cmocka_unit_test(products_of_two_activations),
+        cmocka_unit_test(products_between_transposes),
         cmocka_unit_test(gemm_in_all_its_forms),
         cmocka_unit_test(weights_alone_are_integers),
         cmocka_unit_test(few_rows_unpack_in_registers),

@@ -192,11 +192,10 @@ static bool batches(mxdi_matmul_f32_desc *d, const mxd_value *a, const mxd_value
 }
 
 mxd_status mxdi_cpu_emit_matmul(mxdi_cpu_plan *p, const uint32_t t[3], const mxdi_cpu_operands *o,
-                                bool trans_b, float alpha, const char *reason, mxd_error *err)
+                                bool trans_b, float alpha, mxd_error *err)
 {
     const mxd_value *const va = o->a, *const vb = o->b, *const vy = o->y;
-    const int64_t m = vy->dim[vy->rank - 2], n = vy->dim[vy->rank - 1],
-                  k         = o->a_part->dim[va->rank - 1];
+    const int64_t m = vy->dim[vy->rank - 2], n = vy->dim[vy->rank - 1], k = va->dim[va->rank - 1];
     mxdi_matmul_f32_desc d  = { .m       = m,
                                 .n       = n,
                                 .k       = k,
@@ -229,7 +228,6 @@ mxd_status mxdi_cpu_emit_matmul(mxdi_cpu_plan *p, const uint32_t t[3], const mxd
                                   .n_in     = 2,
                                   .out      = t + 2,
                                   .n_out    = 1,
-                                  .reason   = reason,
                                   .kernel   = mxdi_matmul_f32_name(&op->k),
                                   .computed = "f32",
                                   .macs     = mxdi_cpu_count(vy) * k };
@@ -275,8 +273,8 @@ mxd_status mxdi_cpu_lower_matmul(mxdi_cpu_plan *p, const mxd_node *n, mxd_error 
     MXD_TRY(mxdi_cpu_get_plain(&t[0], p, n->in[0], err));
     MXD_TRY(mxdi_cpu_get_plain(&t[1], p, n->in[1], err));
     MXD_TRY(mxdi_cpu_make_plain(&t[2], p, n->out[0], true, err));
-    const mxdi_cpu_operands o = { &ma, &mb, &ma, &mb, &my };
-    return mxdi_cpu_emit_matmul(p, t, &o, false, 1.0f, NULL, err);
+    const mxdi_cpu_operands o = { &ma, &mb, &my };
+    return mxdi_cpu_emit_matmul(p, t, &o, false, 1.0f, err);
 }
 
 const char *mxdi_cpu_check_matmul(const mxd_graph_view *g, const mxd_node *n)
@@ -385,8 +383,8 @@ mxd_status mxdi_cpu_lower_gemm(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *e
     const bool add = mxdi_cpu_has_in(n, 2);
     MXD_TRY(mxdi_cpu_make_plain(&t[2], p, n->out[0], !add, err));
     const mxd_value *const  b = mxdi_cpu_in(p->g, n, 1);
-    const mxdi_cpu_operands o = { &a, b, &a, b, y };
-    MXD_TRY(mxdi_cpu_emit_matmul(p, t, &o, trans_b, alpha, NULL, err));
+    const mxdi_cpu_operands o = { &a, b, y };
+    MXD_TRY(mxdi_cpu_emit_matmul(p, t, &o, trans_b, alpha, err));
     return add ? add_c(p, n, t[2], err) : MXD_OK;
 }
 

@@ -5,6 +5,7 @@
  * plain ones. */
 #include "backends/cpu/cpu_lower.h"
 #include "backends/cpu/cpu_move.h"
+#include "backends/cpu/cpu_through.h"
 #include "base/dtype.h"
 
 static const char not_constant[] = "parameters are not constant: runs in the reference interpreter";
@@ -93,7 +94,9 @@ mxd_status mxdi_cpu_lower_transpose(mxdi_cpu_plan *p, const mxd_node *n, mxd_err
     const int64_t *const perm = mxd_node_ints(n, "perm", &count);
     const int32_t        rank = mxdi_cpu_in(p->g, n, 0)->rank;
     mxdi_cpu_view        x, y;
-    const bool           first = perm && rank && perm[0] == 0;
+    if (mxdi_cpu_is_through(p, n))
+        return MXD_OK;
+    const bool first = perm && rank && perm[0] == 0;
     MXD_TRY(view_in(&x, p, n->in[0], first && mxdi_cpu_is_blocked(p, n->in[0]), err));
     MXD_TRY(view_out(&y, p, n->out[0], false, err));
     mxdi_cpu_view moved = x;

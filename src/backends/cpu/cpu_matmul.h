@@ -6,10 +6,9 @@
 
 #include "backends/cpu/cpu_plan.h"
 
-/* Shapes of two dimensions and more: a and b as they lie in memory, their parts that are
- * multiplied, the product. */
+/* Shapes of two dimensions and more. */
 typedef struct mxdi_cpu_operands {
-    const mxd_value *a, *b, *a_part, *b_part, *y;
+    const mxd_value *a, *b, *y;
 } mxdi_cpu_operands;
 
 /* Element strides of the leading axes of v, all but its last two, along y's; 0 where it is
@@ -18,7 +17,7 @@ void mxdi_cpu_product_strides(int64_t *out, const mxd_value *v, const mxd_value 
 
 /* y = alpha * (a x b) of the plain f32 tensors t[0], t[1]; y is t[2]. */
 mxd_status mxdi_cpu_emit_matmul(mxdi_cpu_plan *p, const uint32_t t[3], const mxdi_cpu_operands *o,
-                                bool trans_b, float alpha, const char *reason, mxd_error *err);
+                                bool trans_b, float alpha, mxd_error *err);
 /* Input 0 times constant input 1, (K, N) or (N, K) when transposed: f32 weights w times alpha, or
  * the constant's own integers when w is NULL. residual: a value of the output's shape, or
  * MXD_NO_VALUE. */

@@ -7,6 +7,7 @@
 #include "backends/cpu/cpu_plan.h"
 
 #include "backends/cpu/cpu_convert.h"
+#include "backends/cpu/cpu_through.h"
 #include "base/cpu.h"
 #include "base/dtype.h"
 #include "base/threads.h"
@@ -366,6 +367,7 @@ static mxd_status build(mxdi_cpu_plan *p, const mxd_compile_options *options, mx
     MXD_TRY(start_states(p, err));
     make_wishes(p);
     mxdi_cpu_plan_joins(p);
+    mxdi_cpu_plan_through(p);
     MXD_TRY(lower_nodes(p, options, err));
     MXD_TRY(mxdi_cpu_deliver(p, err));
     MXD_TRY(find_shown(p, err));

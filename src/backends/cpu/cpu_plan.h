@@ -20,6 +20,9 @@ typedef struct mxdi_cpu_state {
                         MXD_NO_VALUE */
     int64_t first_channel; /* there */
     bool    wish;          /* someone wants it blocked */
+    /* Transposes that are strides of a product (cpu_through.c), or NULL: the one that would make
+     * it, and the one whose output its product writes. */
+    const mxd_node *read_through, *write_through;
 } mxdi_cpu_state;
 
 typedef struct mxdi_cpu_plan {
