@@ -74,23 +74,34 @@ static mxd_status fuse_bias(struct operands *o, mxdi_fuser *f, const mxd_node *n
                       : mxdi_emit_constant(&o->bf, g, MXD_F32, bf, (uint32_t)o->channels, err);
 }
 
+/* The second operand: weights as they are dequantized, or an activation that may have been moved since. */
+static mxd_status fuse_second(mxdi_stored *w, mxdi_fuser *f, const mxd_node *node, mxd_error *err)
+{
+    mxdi_graph *const g = f->g;
+    const uint32_t dq = mxdi_fuse_dequantizer(g, &f->links, node->in[1]);
+    if (dq == MXD_NO_VALUE)
+        return mxdi_node_is(node, "MatMul") ? mxdi_fuse_stored(w, f, node->in[1], err) : MXD_OK;
+    w->value = g->node[dq].in[0];
+    return mxdi_fuse_affine(&w->affine, &w->found, g, &g->node[dq], err);
+}
+
 static mxd_status fuse_operands(struct operands *o, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec, mxd_error *err)
 {
     mxdi_graph *const g = f->g;
     *o = (struct operands){ .b = MXD_NO_VALUE, .bf = MXD_NO_VALUE, .zw = MXD_NO_VALUE };
     const int32_t axis = channel_axis(g, &g->node[n]);
-    const uint32_t dw = mxdi_fuse_dequantizer(g, &f->links, g->node[n].in[1]);
-    if (axis < 0 || dw == MXD_NO_VALUE)
+    if (axis < 0)
         return MXD_OK;
     MXD_TRY(mxdi_fuse_stored(&o->x, f, g->node[n].in[0], err));
     if (!mxdi_stored_is_small(&o->x))
         return MXD_OK;
-    MXD_TRY(mxdi_fuse_affine(&o->w.affine, &o->w.found, g, &g->node[dw], err));
-    o->w.value = g->node[dw].in[0];
+    MXD_TRY(fuse_second(&o->w, f, &g->node[n], err));
+    if (!o->w.found)
+        return MXD_OK;
     const mxd_value *const w = &g->value[o->w.value];
     o->channels = w->dim[axis];
     const bool one = o->w.affine.n == 1;
-    if (!o->w.found || o->w.affine.block || mxd_dtype_bits(o->w.affine.dtype) > 8 ||
+    if (o->w.affine.block || mxd_dtype_bits(o->w.affine.dtype) > 8 ||
         (!one && (o->w.affine.axis != axis || o->w.affine.n != o->channels)) ||
         (!w->data && (mxdi_node_is(&g->node[n], "Conv") || mxdi_node_is(&g->node[n], "Gemm"))))
         return MXD_OK;

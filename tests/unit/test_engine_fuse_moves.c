@@ -208,6 +208,36 @@ static void moves_and_maxima(void **state)
     fuse_end(c);
 }
 
+/* Two activations, moved behind their dequantizers, multiply as integers. */
+static void products_of_moved_activations(void **state)
+{
+    (void)state;
+    for (int quantized = 0; quantized < 2; quantized++) {
+        fuse_case *const c = fuse_begin(37);
+        const uint32_t   x = add_input(c, "x", sx, zx);
+        const uint32_t   t = OP(c, "Transpose", "transpose", x);
+        graph_ints(c->g, LAST(c), "perm", DIMS(0, 1, 3, 2));
+        const uint32_t y = OP(c, "MatMul", "matmul", x, t);
+        graph_output(c->g, quantized ? fuse_quantize(c, y, sy, zy, MXD_U8) : y);
+        const mxdi_graph *const part = fuse_run(c);
+        assert_int_equal(graph_count(part, "QMatMul"), 1);
+        assert_int_equal(graph_count(part, "DequantizeLinear"), 0);
+        for (int k = 0; k < C * H * H; k++) {
+            const uint8_t *const        row    = &c->in[0][k / H * W],
+                                 *const column = &c->in[0][(k / H / H * H + k % H) * W];
+            int32_t                     acc    = 0;
+            for (int i = 0; i < W; i++)
+                acc += (row[i] - zx) * (column[i] - zx);
+            if (quantized)
+                assert_int_equal(c->out[0].u8[k],
+                                 fuse_clamp((float)acc * fuse_ratio3(sx, sx, sy), zy, 0, 255));
+            else
+                assert_true(c->out[0].f32[k] == (float)acc * fuse_ratio3(sx, sx, 1.0));
+        }
+        fuse_end(c);
+    }
+}
+
 /* ---- means and pools ---- */
 
 static void global_and_reduced_means(void **state)
@@ -326,6 +356,7 @@ int main(void)
         cmocka_unit_test(concat),
         cmocka_unit_test(pad),
         cmocka_unit_test(moves_and_maxima),
+        cmocka_unit_test(products_of_moved_activations),
         cmocka_unit_test(global_and_reduced_means),
         cmocka_unit_test(average_pool),
         cmocka_unit_test(softmax),
