@@ -13,6 +13,7 @@
 mxd_status mxdi_fuse(mxdi_graph *g, mxd_error *err);
 
 /* ---- its stages, in order ---- */
+mxd_status mxdi_fuse_idiom(mxdi_graph *g, mxd_error *err);    /* written out in older ops -> Gelu, LayerNormalization */
 mxd_status mxdi_fuse_qdq(mxdi_graph *g, mxd_error *err);      /* quantizers and what feeds them -> integer ops */
 mxd_status mxdi_fuse_residual(mxdi_graph *g, mxd_error *err); /* QConv/QMatMul + QAdd -> one */
 mxd_status mxdi_fuse_float(mxdi_graph *g, mxd_error *err);    /* Conv, Gemm, MatMul + casts, Add, clamp -> FusedConv, FusedMatMul */

@@ -9,6 +9,7 @@
 
 #include "base/dtype.h"
 #include "engine/fuse.h"
+#include "engine/fuse_links.h"
 #include "ir/ops.h"
 
 /* Three pairs of casts, a DequantizeLinear, a sum and a clamp. */
@@ -29,26 +30,10 @@ static void take(struct match *m, uint32_t n)
     m->taken[m->n_taken++] = n;
 }
 
-/* Node that makes `value`, if it is `op`. */
-static uint32_t made_by(const mxdi_graph *g, const mxdi_links *l, uint32_t value, const char *op)
-{
-    const uint32_t p = value == MXD_NO_VALUE ? MXD_NO_VALUE : l->producer[value];
-    return p != MXD_NO_VALUE && mxdi_node_is(&g->node[p], op) ? p : MXD_NO_VALUE;
-}
-
-/* The only user of `value`, if it is `op`. */
-static uint32_t used_by(const mxdi_graph *g, const mxdi_links *l, uint32_t value, const char *op)
-{
-    if (l->n_uses[value] != 1 || l->first_use[value + 1] - l->first_use[value] != 1)
-        return MXD_NO_VALUE;
-    const uint32_t u = l->user[l->first_use[value]];
-    return mxdi_node_is(&g->node[u], op) ? u : MXD_NO_VALUE;
-}
-
 /* Looks through f32 -> 16 bit -> f32 above `value`: the 16-bit type and the value before it, or MXD_F32. */
 static mxd_dtype through_casts(uint32_t *before, struct match *m, const mxdi_graph *g, const mxdi_links *l, uint32_t value)
 {
-    const uint32_t up = made_by(g, l, value, "Cast");
+    const uint32_t up = mxdi_fuse_made_by(g, l, value, "Cast");
     *before = value;
     if (up == MXD_NO_VALUE)
         return MXD_F32;
@@ -56,7 +41,7 @@ static mxd_dtype through_casts(uint32_t *before, struct match *m, const mxdi_gra
     const mxd_dtype type = g->value[half].dtype;
     if ((type != MXD_BF16 && type != MXD_F16) || g->value[value].dtype != MXD_F32)
         return MXD_F32;
-    const uint32_t down = made_by(g, l, half, "Cast");
+    const uint32_t down = mxdi_fuse_made_by(g, l, half, "Cast");
     if (down != MXD_NO_VALUE && g->value[g->node[down].in[0]].dtype == MXD_F32) {
         *before = g->node[down].in[0];
         take(m, down);
@@ -74,7 +59,7 @@ static mxd_status match_weights(struct match *m, bool *ok, mxdi_graph *g, const 
 {
     uint32_t w;
     const mxd_dtype type = through_casts(&w, m, g, l, value);
-    const uint32_t dq = made_by(g, l, w, "DequantizeLinear");
+    const uint32_t dq = mxdi_fuse_made_by(g, l, w, "DequantizeLinear");
     *ok = false;
     if (dq != MXD_NO_VALUE) {
         MXD_TRY(mxdi_fuse_affine(&m->weight_affine, &m->integer_weights, g, &g->node[dq], err));
@@ -134,9 +119,9 @@ static bool clamp_bounds(struct match *m, const mxdi_graph *g, const mxd_node *n
 /* What follows the product: rounding to 16 bits, a residual, a clamp - each only where nobody else looks. */
 static void match_epilogue(struct match *m, const mxdi_graph *g, const mxdi_links *l)
 {
-    const uint32_t down = used_by(g, l, m->y, "Cast");
+    const uint32_t down = mxdi_fuse_used_by(g, l, m->y, "Cast");
     if (m->compute != MXD_F32 && down != MXD_NO_VALUE && g->value[g->node[down].out[0]].dtype == m->compute) {
-        const uint32_t up = used_by(g, l, g->node[down].out[0], "Cast");
+        const uint32_t up = mxdi_fuse_used_by(g, l, g->node[down].out[0], "Cast");
         if (up != MXD_NO_VALUE && g->value[g->node[up].out[0]].dtype == MXD_F32) {
             m->round_output = true;
             m->y = g->node[up].out[0];
@@ -144,7 +129,7 @@ static void match_epilogue(struct match *m, const mxdi_graph *g, const mxdi_link
             take(m, up);
         }
     }
-    const uint32_t add = used_by(g, l, m->y, "Add");
+    const uint32_t add = mxdi_fuse_used_by(g, l, m->y, "Add");
     if (add != MXD_NO_VALUE && g->node[add].in[0] != g->node[add].in[1]) {
         const uint32_t r = g->node[add].in[g->node[add].in[0] == m->y ? 1 : 0];
         const mxd_value *const a = &g->value[m->y], *const b = &g->value[r];
@@ -154,8 +139,8 @@ static void match_epilogue(struct match *m, const mxdi_graph *g, const mxdi_link
             take(m, add);
         }
     }
-    uint32_t clamp = used_by(g, l, m->y, "Relu");
-    clamp = clamp == MXD_NO_VALUE ? used_by(g, l, m->y, "Clip") : clamp;
+    uint32_t clamp = mxdi_fuse_used_by(g, l, m->y, "Relu");
+    clamp = clamp == MXD_NO_VALUE ? mxdi_fuse_used_by(g, l, m->y, "Clip") : clamp;
     if (clamp != MXD_NO_VALUE && clamp_bounds(m, g, &g->node[clamp])) {
         m->y = g->node[clamp].out[0];
         take(m, clamp);
