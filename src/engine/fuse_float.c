@@ -2,7 +2,8 @@
  *
  * Float Conv, Gemm and MatMul with constant weights take in what surrounds them: pairs of casts that ask for 16-bit
  * arithmetic, weights kept as integers (weight-only quantization), a residual Add and a clamp. Values stay the same:
- * every rounding that the graph writes down is done where it stood.
+ * every rounding that the graph writes down is done where it stood. Only a row added to a MatMul
+ * begins its sums, as Gemm's bias does.
  */
 #include <assert.h>
 #include <math.h>
@@ -12,8 +13,8 @@
 #include "engine/fuse_links.h"
 #include "ir/ops.h"
 
-/* Three pairs of casts, a DequantizeLinear, a sum and a clamp. */
-enum { MOST_TAKEN = 9 };
+/* Three pairs of casts, a DequantizeLinear, two sums and a clamp. */
+enum { MOST_TAKEN = 10 };
 
 struct match {
     uint32_t    x, w, bias, r, y; /* y: what the fused node gives in the end */
@@ -74,15 +75,33 @@ static mxd_status match_weights(struct match *m, bool *ok, mxdi_graph *g, const 
     return MXD_OK;
 }
 
-static bool match_bias(struct match *m, const mxdi_graph *g, const mxd_node *node, int64_t channels)
+/* A constant f32 for each channel, along the last axis. */
+static bool is_row(const mxdi_graph *g, uint32_t value, int64_t channels)
 {
-    m->bias = node->n_in > 2 ? node->in[2] : MXD_NO_VALUE;
-    if (m->bias == MXD_NO_VALUE)
-        return true;
-    const mxd_value *const v = &g->value[m->bias];
+    const mxd_value *const v = &g->value[value];
     int64_t count;
     return v->data && v->dtype == MXD_F32 && mxdi_shape_count(&count, v->dim, v->rank) && count == channels && v->rank > 0 &&
            v->dim[v->rank - 1] == channels;
+}
+
+static bool match_bias(struct match *m, const mxdi_graph *g, const mxd_node *node, int64_t channels)
+{
+    m->bias = node->n_in > 2 ? node->in[2] : MXD_NO_VALUE;
+    return m->bias == MXD_NO_VALUE || is_row(g, m->bias, channels);
+}
+
+/* The row that is added to a MatMul, where the sum is not rounded to 16 bits before. */
+static void match_row(struct match *m, const mxdi_graph *g, const mxdi_links *l, const mxd_node *node, int64_t channels)
+{
+    const uint32_t add = mxdi_fuse_used_by(g, l, m->y, "Add");
+    if (!mxdi_node_is(node, "MatMul") || m->compute != MXD_F32 || add == MXD_NO_VALUE)
+        return;
+    const uint32_t row = g->node[add].in[g->node[add].in[0] == m->y ? 1 : 0];
+    if (!is_row(g, row, channels) || g->value[row].rank > g->value[m->y].rank)
+        return;
+    m->bias = row;
+    m->y = g->node[add].out[0];
+    take(m, add);
 }
 
 /* Output channels of a node that can be fused, or -1. */
@@ -209,6 +228,7 @@ static mxd_status fuse_node(mxdi_graph *g, const mxdi_links *l, uint32_t n, mxd_
     MXD_TRY(match_weights(&m, &ok, g, l, node->in[1], m.compute, err));
     if (!ok)
         return MXD_OK;
+    match_row(&m, g, l, node, channels);
     match_epilogue(&m, g, l);
     if (mxdi_node_is(node, "Conv"))
         MXD_TRY(resolve_geometry(g, &g->node[n], err));

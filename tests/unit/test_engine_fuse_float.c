@@ -62,6 +62,59 @@ static void gemm_with_everything(void **state)
     fuse_end(c);
 }
 
+/* MatMul of more than two axes, a row added from either side, a residual: sums begin with the row.
+ */
+static void matmul_with_a_row(void **state)
+{
+    (void)state;
+    for (int side = 0; side < 2; side++) {
+        fuse_case *const c = fuse_begin(54);
+        float            w[K * N], b[N];
+        fill(c, w, K * N);
+        fill(c, b, N);
+        const uint32_t x   = graph_input(c->g, "x", MXD_F32, DIMS(2, I, K)),
+                       r   = graph_input(c->g, "r", MXD_F32, DIMS(2, I, N));
+        const uint32_t row = graph_constant(c->g, "b", MXD_F32, b, DIMS(N));
+        uint32_t       y =
+            OP(c, "MatMul", "matmul", x, graph_constant(c->g, "w", MXD_F32, w, DIMS(K, N)));
+        y = side ? OP(c, "Add", "row", row, y) : OP(c, "Add", "row", y, row);
+        graph_output(c->g, OP(c, "Add", "residual", r, y));
+        const mxd_node *const node = fuse_only(fuse_run(c), "FusedMatMul");
+        assert_int_equal(node->n_origin, 3);
+        for (int k = 0; k < 2 * I * N; k++) {
+            float sum = b[k % N];
+            for (int j = 0; j < K; j++)
+                sum = fmaf(in_at(c, 0, k / N * K + j), w[j * N + k % N], sum);
+            assert_true(c->out[0].f32[k] == sum + in_at(c, 1, k));
+        }
+        fuse_end(c);
+    }
+}
+
+/* What is added along another axis is no bias. */
+static void a_column_stays(void **state)
+{
+    (void)state;
+    fuse_case *const c = fuse_begin(55);
+    float            w[K * N], b[N];
+    fill(c, w, K * N);
+    fill(c, b, N);
+    const uint32_t x = graph_input(c->g, "x", MXD_F32, DIMS(2, N, K));
+    const uint32_t y =
+        OP(c, "MatMul", "matmul", x, graph_constant(c->g, "w", MXD_F32, w, DIMS(K, N)));
+    graph_output(c->g,
+                 OP(c, "Add", "column", y, graph_constant(c->g, "b", MXD_F32, b, DIMS(N, 1))));
+    const mxdi_graph *const part = fuse_run(c);
+    assert_int_equal(graph_count(part, "Add"), 1);
+    for (int k = 0; k < 2 * N * N; k++) {
+        float sum = 0.0f;
+        for (int j = 0; j < K; j++)
+            sum = fmaf(in_at(c, 0, k / N * K + j), w[j * N + k % N], sum);
+        assert_true(c->out[0].f32[k] == sum + b[k / N % N]);
+    }
+    fuse_end(c);
+}
+
 /* A value that others read is not swallowed. */
 static void what_others_read_stays(void **state)
 {
@@ -163,10 +216,9 @@ static void weights_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gemm_with_everything),
-        cmocka_unit_test(what_others_read_stays),
-        cmocka_unit_test(sixteen_bits),
-        cmocka_unit_test(weights_alone),
+        cmocka_unit_test(gemm_with_everything), cmocka_unit_test(matmul_with_a_row),
+        cmocka_unit_test(a_column_stays),       cmocka_unit_test(what_others_read_stays),
+        cmocka_unit_test(sixteen_bits),         cmocka_unit_test(weights_alone),
     };
     return cmocka_run_group_tests_name("engine_fuse_float", tests, NULL, NULL);
 }
