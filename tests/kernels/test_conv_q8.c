@@ -196,6 +196,98 @@ static void large_layers(void **state)
     }
 }
 
+/* The largest of each 2x2 of `conv`, the output of the same convolution without a pool. */
+static void pool(uint8_t *y, const mxdi_blocked *l, const uint8_t *conv_y, const mxdi_blocked *from,
+                 int64_t blocks)
+{
+    for (int64_t b = 0; b < blocks; b++)
+        for (int64_t row = 0; row < l->h; row++)
+            for (int64_t column = 0; column < l->w; column++)
+                for (int64_t image = 0; image < l->block; image++)
+                    for (int64_t c = 0; c < l->channels; c++) {
+                        uint8_t best = 0;
+                        for (int64_t k = 0; k < 4; k++) {
+                            const uint8_t v = conv_y[element(from, b, 2 * row + k / 2,
+                                                             2 * column + k % 2, image, c)];
+                            best            = v > best ? v : best;
+                        }
+                        y[element(l, b, row, column, image, c)] = best;
+                    }
+}
+
+/* A stem of 1 or 2 channels with `p->desc.y` as the output before a pool. */
+static void draw_stem(struct problem *p)
+{
+    const int32_t block = chance(50) ? 8 : 1, c_in = draw(1, 2), h = draw(1, 12), w = draw(1, 40);
+    p->in_place = false;
+    p->blocks   = draw(1, 2);
+    p->desc     = (mxdi_conv_q8_desc){ .groups = 1, .window = draw_window(chance(80) ? 5 : 9) };
+    mxdi_window2d *win = &p->desc.window;
+    win->sw            = 1;
+    p->desc.x          = draw_layout(h, w, c_in, block);
+    p->desc.y          = draw_layout(draw_out(h, win->kh, win->sh, win->dh, win->ph),
+                                     draw_out(w, win->kw, 1, win->dw, win->pw), draw(1, 64), block);
+    if (chance(50))
+        p->desc.x.pitch = 4;
+    p->desc.x.block_stride = (int64_t)h * w * block * p->desc.x.pitch;
+    finish_problem(p, chance(75));
+}
+
+/* Stems, also with a pool, give what the plain definition gives; how many there were. */
+static int32_t check_stems(struct problem *p, bool pooled, int32_t number)
+{
+    const mxdi_blocked from   = p->desc.y;
+    const char        *name   = NULL;
+    int32_t            n      = 0;
+    uint8_t           *conv_y = run(p, 0, &name), *want = conv_y;
+    const uint8_t     *r;
+    if (pooled) {
+        p->desc.y = draw_layout(from.h / 2, from.w / 2, from.channels, from.block);
+        want      = output(p, &r);
+        pool(want + GUARD, &p->desc.y, conv_y + GUARD, &from, p->blocks);
+    }
+    p->desc.pooled    = pooled;
+    p->desc.algorithm = MXDI_CONV_Q8_STEM;
+    for (size_t v = 0; v < MXDI_Q8_COUNT; v++) {
+        mxdi_conv_q8    *op  = NULL;
+        const uint32_t   isa = mxdi_q8_rows[v].needs;
+        const mxd_status st  = isa & ~mxdi_cpu_isa()
+                                   ? MXD_E_UNSUPPORTED
+                                   : mxdi_conv_q8_create(&op, &p->desc, isa, NULL, NULL);
+        mxdi_conv_q8_destroy(op);
+        assert_true(st == MXD_OK || st == MXD_E_UNSUPPORTED);
+        if (st != MXD_OK)
+            continue;
+        uint8_t *got = run(p, isa, &name);
+        assert_non_null(strstr(name, "conv_q8_stem_"));
+        assert_same(got, want, &p->desc.y, p->blocks, 1, name, number);
+        assert_guards(got, &p->desc.y, p->blocks, 1, false);
+        free(got);
+        n++;
+    }
+    if (want != conv_y)
+        free(want);
+    free(conv_y);
+    return n;
+}
+
+static void stems_match_ref(void **state)
+{
+    (void)state;
+    rng       = mxdi_rng_seed(8);
+    int32_t n = 0;
+    for (int32_t number = 0; number < 600; number++) {
+        struct problem p;
+        draw_stem(&p);
+        const bool pooled        = number % 2 && p.desc.y.h > 1 && p.desc.y.w > 1;
+        p.desc.epilogue.residual = p.desc.epilogue.y_float = 0;
+        p.size                                             = 1;
+        n += check_stems(&p, pooled, number);
+        free_problem(&p);
+    }
+    assert_true(n > 100 || mxdi_q8_select(mxdi_cpu_isa(), -1, 1) == 0);
+}
+
 static void allocations_may_fail(void **state)
 {
     (void)state;
@@ -263,6 +355,7 @@ int main(void)
         cmocka_unit_test(rows_meet),
         cmocka_unit_test(sums_wrap),
         cmocka_unit_test(large_layers),
+        cmocka_unit_test(stems_match_ref),
         cmocka_unit_test(allocations_may_fail),
         cmocka_unit_test(bad_operators_are_refused),
     };

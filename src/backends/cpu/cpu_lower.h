@@ -99,6 +99,7 @@ typedef struct mxdi_cpu_product {
     mxdi_window2d window;
     int32_t       groups;
     const char   *reason;
+    bool          pooled; /* y has the largest of each 2x2 outputs */
 } mxdi_cpu_product;
 /* QConv's and QMatMul's epilogue from inputs 2..6 and attributes, vectors in the plan's scratch. */
 mxd_status mxdi_cpu_epilogue(mxdi_q8_epilogue *out, mxdi_cpu_plan *p, const mxd_node *n,

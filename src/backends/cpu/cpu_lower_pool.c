@@ -72,6 +72,8 @@ mxd_status mxdi_cpu_lower_pool(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *e
                                           "average_pool_f32" };
     const mxd_value *const x = mxdi_cpu_in(p->g, n, 0), *const y = mxdi_cpu_out(p->g, n, 0);
     const mxdi_cpu_window w = mxdi_cpu_window_of(n, x, y, NULL);
+    if (p->value[n->out[0]].blocked != MXD_NO_VALUE) /* the convolution before it has done it */
+        return MXD_OK;
     if (mxdi_cpu_can_plain_pool(p->g, n))
         return mxdi_cpu_lower_plain_pool(p, n, err);
     struct pool *const op = MXDI_CPU_NEW_OP(p, struct pool);

@@ -62,10 +62,18 @@ static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n
     op->kernel = kernel ? kernel : best_kernel(op, isa);
     if (desc->algorithm == MXDI_CONV_Q8_WINOGRAD && !mxdi_conv_q8_winograd_fits(op))
         return refuse_winograd(op, err);
+    const bool stem = mxdi_conv_q8_takes_stem(op, desc);
+    if (!stem && (desc->algorithm == MXDI_CONV_Q8_STEM || desc->pooled))
+        return mxdi_fail(err, MXD_E_UNSUPPORTED,
+                         "conv_q8: stem: expected 1 or 2 input channels, a column stride of 1, few "
+                         "outputs, multipliers >= 0 before a pool and a vector unit, got %s",
+                         op->kernel->name);
     if (op->base.row == MXDI_Q8_ref) {
         op->plain = *desc;
         return mxdi_q8_base_keep(&op->base, &op->plain.w, n_weights, &op->plain.epilogue, err);
     }
+    if (stem)
+        return mxdi_conv_q8_stem_init(op, desc, err);
     MXD_TRY(mxdi_q8_base_spans(&op->base, err));
     MXD_TRY(mxdi_conv_q8_make_panels(op, &desc->epilogue, err));
     if (desc->algorithm == MXDI_CONV_Q8_WINOGRAD ||
@@ -118,7 +126,9 @@ void mxdi_conv_q8_destroy(mxdi_conv_q8 *op)
 
 const char *mxdi_conv_q8_name(const mxdi_conv_q8 *op)
 {
-    return op->winograd.n_panels ? op->winograd.fn->name : op->kernel->name;
+    return op->stem.fn             ? op->stem.fn->name
+           : op->winograd.n_panels ? op->winograd.fn->name
+                                   : op->kernel->name;
 }
 
 size_t mxdi_conv_q8_bytes(const mxdi_conv_q8 *op)
@@ -138,6 +148,8 @@ size_t mxdi_conv_q8_tasks(const mxdi_conv_q8 *op, int64_t blocks)
         return (size_t)blocks * (size_t)op->base.y.h;
     if (blocks <= 0)
         return 0;
+    if (op->stem.fn)
+        return mxdi_conv_q8_stem_tasks(op, blocks);
     return mxdi_conv_q8_winograd_tasks(op, blocks) + mxdi_conv_q8_direct_tasks(op, blocks);
 }
 
@@ -152,8 +164,12 @@ void mxdi_conv_q8_run(const mxdi_conv_q8 *op, const uint8_t *x, const uint8_t *r
             mxdi_conv_q8_run_ref(&op->plain, x, r, y, (int64_t)(t / h), (int32_t)(t % h));
         return;
     }
-    const mxdi_conv_q8_io io    = { x, r, y, scratch, blocks };
-    const size_t          first = mxdi_conv_q8_winograd_tasks(op, blocks); /* of direct panels */
+    const mxdi_conv_q8_io io = { x, r, y, scratch, blocks };
+    if (op->stem.fn) {
+        mxdi_conv_q8_stem_run(op, &io, begin, end);
+        return;
+    }
+    const size_t first = mxdi_conv_q8_winograd_tasks(op, blocks); /* of direct panels */
     if (begin < first)
         mxdi_conv_q8_winograd_run(op, &io, begin, end < first ? end : first);
     if (end > first)

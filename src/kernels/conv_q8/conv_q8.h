@@ -8,6 +8,8 @@
 #ifndef MXDI_KERNELS_CONV_Q8_H
 #define MXDI_KERNELS_CONV_Q8_H
 
+#include <stdbool.h>
+
 #include "base/alloc.h"
 #include "kernels/layout.h"
 
@@ -26,13 +28,15 @@ typedef struct mxdi_q8_epilogue {
     float   y_min, y_max;
 } mxdi_q8_epilogue;
 
-/* Both give the same integers. WINOGRAD (F(4x4, 3x3): 3x3 kernels, stride and dilation 1, one
+/* All give the same integers. WINOGRAD (F(4x4, 3x3): 3x3 kernels, stride and dilation 1, one
  * group) takes fewer products where tiles of 4x4 outputs fit, and more memory; panels of output
- * channels whose sums might leave its range stay direct. */
+ * channels whose sums might leave its range stay direct. STEM is for one or two input channels and
+ * a column stride of 1: outputs side by side instead of channels. */
 typedef enum mxdi_conv_q8_algorithm {
     MXDI_CONV_Q8_AUTO,
     MXDI_CONV_Q8_DIRECT,
-    MXDI_CONV_Q8_WINOGRAD /* MXD_E_UNSUPPORTED where it cannot be */
+    MXDI_CONV_Q8_WINOGRAD, /* MXD_E_UNSUPPORTED where it cannot be */
+    MXDI_CONV_Q8_STEM      /* likewise */
 } mxdi_conv_q8_algorithm;
 
 typedef struct mxdi_conv_q8_desc {
@@ -45,6 +49,8 @@ typedef struct mxdi_conv_q8_desc {
     mxdi_q8_epilogue epilogue;
     int32_t          algorithm; /* mxdi_conv_q8_algorithm; 0: chosen by shape and `blocks` */
     int64_t          blocks;    /* that a run usually has; 0: one */
+    bool             pooled;    /* y: the largest of each 2x2 outputs. Only STEM can, and AUTO
+                                   where that pays; MXD_E_UNSUPPORTED otherwise */
 } mxdi_conv_q8_desc;
 
 typedef struct mxdi_conv_q8 mxdi_conv_q8;

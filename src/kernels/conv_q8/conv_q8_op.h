@@ -19,6 +19,7 @@
 #include "kernels/conv_q8/conv_q8.h"
 #include "kernels/q8_base/q8_base.h"
 #include "kernels/simd/q8.h"
+#include "kernels/stem_q8/stem_q8.h"
 #include "kernels/winograd_q8/winograd_q8.h"
 
 enum {
@@ -117,6 +118,29 @@ typedef struct mxdi_conv_q8_winograd {
     int32_t                       *init; /* (n_lanes) of the constant point */
 } mxdi_conv_q8_winograd;
 
+/* A group of output channels as conv_q8_stem.c computes it. */
+typedef struct mxdi_conv_q8_stem_group {
+    int32_t        first, n; /* output channels */
+    const uint8_t *w;
+} mxdi_conv_q8_stem_group;
+
+/* What conv_q8_stem.c keeps. Where outputs are pooled, even and odd columns of x lie apart: `side`
+ * of them. */
+typedef struct mxdi_conv_q8_stem {
+    const struct mxdi_stem_q8 *fn;   /* NULL: channels are lanes */
+    int32_t                    side; /* outputs of a pool in each direction: 1 or 2 */
+    int32_t                    n_taps, n_groups;
+    int32_t                    chunks; /* vectors of a line of y */
+    int32_t                    lines;  /* of y at a time */
+    int32_t                    fours;  /* lines of quads of an input channel and side */
+    int64_t                    line;   /* quads of one */
+    int64_t                    row;    /* bytes of a row of a plane and side */
+    mxdi_stem_q8_tap          *taps;
+    mxdi_conv_q8_stem_group   *groups;
+    int32_t                   *bias; /* per output channel, as the next two */
+    float                     *m, *bias_float;
+} mxdi_conv_q8_stem;
+
 struct mxdi_conv_q8 {
     mxdi_q8_base                      base;
     const struct mxdi_conv_q8_kernel *kernel;
@@ -139,6 +163,7 @@ struct mxdi_conv_q8 {
     size_t                bias_step; /* lanes, or 0: all rectangles have the same */
     mxdi_conv_q8_winograd winograd;
     mxdi_conv_q8_gather   gather;
+    mxdi_conv_q8_stem     stem;
     size_t                scratch_bytes;
 };
 
@@ -193,6 +218,12 @@ void mxdi_conv_q8_winograd_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io
 void       mxdi_conv_q8_winograd_take(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc);
 mxd_status mxdi_conv_q8_winograd_pack(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc,
                                       mxd_error *err);
+/* conv_q8_stem.c: whether it is asked for or pays, and can be; its part of op; its tasks. */
+bool       mxdi_conv_q8_takes_stem(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc);
+mxd_status mxdi_conv_q8_stem_init(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, mxd_error *err);
+size_t     mxdi_conv_q8_stem_tasks(const mxdi_conv_q8 *op, int64_t blocks);
+void       mxdi_conv_q8_stem_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, size_t begin,
+                                 size_t end);
 /* conv_q8_ref.c: the plain definition; output row `row` of block `block`. */
 void mxdi_conv_q8_run_ref(const mxdi_conv_q8_desc *desc, const uint8_t *x, const uint8_t *r,
                           void *y, int64_t block, int32_t row);
