@@ -2,6 +2,8 @@
  *
  * pack_blocked: layouts of every width and pitch, partial last blocks, ranges of lines; every
  * variant against `ref`, and packing then unpacking gives back what went in. */
+#include <float.h>
+
 #include "kernel_test.h"
 #include "kernels/pack_blocked/pack_blocked.h"
 
@@ -21,8 +23,10 @@ static struct shape random_shape(mxdi_rng *r)
     s.l.w        = (int32_t)random_between(r, 1, mxdi_rng_below(r, 2) ? 40 : 7);
     if (mxdi_rng_below(r, 5) == 0)
         s.l.h = s.l.w = 1;
-    s.l.block        = mxdi_rng_below(r, 2) ? 8 : 1;
-    s.l.pitch        = s.l.channels + random_between(r, 0, 1) * random_between(r, 0, 17);
+    s.l.block = mxdi_rng_below(r, 2) ? 8 : 1;
+    s.l.pitch = s.l.channels + random_between(r, 0, 1) * random_between(r, 0, 17);
+    if (s.l.channels < 4 && mxdi_rng_below(r, 2))
+        s.l.pitch = 4;
     s.l.block_stride = s.l.h * mxdi_blocked_row(&s.l) + random_between(r, 0, 9);
     s.images         = random_between(r, 1, 19);
     s.dense          = (size_t)(s.images * s.l.channels * s.l.h * s.l.w);
@@ -116,6 +120,46 @@ static void variants_match_ref(void **state)
     }
 }
 
+/* A scale of any size, sometimes the largest below a power of two. */
+static float random_scale(mxdi_rng *r)
+{
+    const float s = ldexpf(random_f32(r, 1, 2), (int)random_between(r, -149, 126));
+    return mxdi_rng_below(r, 8) ? s : nextafterf(ldexpf(1, ilogbf(s) + 1), 0);
+}
+
+/* A ratio near the middle between two integers, or anything. */
+static float random_quotient(mxdi_rng *r, float scale)
+{
+    static const float special[] = { NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX,
+                                     0,   -0.0f,    FLT_MIN,   1e-45f,  -1e-45f };
+    if (mxdi_rng_below(r, 20) == 0)
+        return special[mxdi_rng_below(r, 10)];
+    float x = ((float)random_between(r, -300, 300) + 0.5f) * scale;
+    for (int64_t k = random_between(r, -4, 4); k != 0; k += k < 0 ? 1 : -1)
+        x = nextafterf(x, k < 0 ? -INFINITY : INFINITY);
+    return mxdi_rng_below(r, 4) ? x : random_f32(r, -300, 300) * scale;
+}
+
+/* Quantizing divides truly, whatever instructions it takes for that. */
+static void quotients_are_rounded_once(void **state)
+{
+    enum { N = 1000, SCALES = 300 };
+    (void)state;
+    static float       x[N];
+    static uint8_t     want[4 * N], got[4 * N];
+    const mxdi_blocked l = { 1, N, 1, 1, 4, 4 * N };
+    mxdi_rng           r = mxdi_rng_seed(13);
+    for (size_t v = 1; v < MXDI_VEC_COUNT; v++)
+        for (int round = 0; runs_here(v) && round < SCALES; round++) {
+            const mxdi_quantize_u8_params p = { random_scale(&r), 128, 0, 255, 0 };
+            for (size_t i = 0; i < N; i++)
+                x[i] = random_quotient(&r, p.scale);
+            mxdi_pack_blocked_ref.pack_quantize(want, x, &l, 1, &p, 0, 1);
+            mxdi_pack_blocked_variants[v]->pack_quantize(got, x, &l, 1, &p, 0, 1);
+            assert_memory_equal(got, want, sizeof(want));
+        }
+}
+
 /* Two images of (2, 1, 2) in one block of 8, pitch 3: the bytes as layout.h says them. */
 static void ref_is_the_layout(void **state)
 {
@@ -134,6 +178,7 @@ static void ref_is_the_layout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(variants_match_ref),
+                                        cmocka_unit_test(quotients_are_rounded_once),
                                         cmocka_unit_test(ref_is_the_layout) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

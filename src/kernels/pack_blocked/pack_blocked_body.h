@@ -13,10 +13,11 @@ enum { PIECE = 16, PARTS = PIECE / VF32_LANES };
 /* How elements are changed on the way. Below, `size` is the bytes of an element of the blocked
  * side. */
 struct conversion {
-    q128           flip;
-    vf32           scale;
-    vi32           zero_point;
-    struct vclampq clampq;
+    q128            flip;
+    vf32            scale;
+    struct vdivisor divisor;
+    vi32            zero_point;
+    struct vclampq  clampq;
 };
 
 /* PIECE / size elements of a row from pixel x on, the first k of them if k is not 0. */
@@ -32,7 +33,7 @@ static inline q128 load_quantize(const void *row, int64_t x, size_t k, const str
         const size_t rest = k > at ? k - at : 0;
         const vf32   v =
             k == 0 || rest >= VF32_LANES ? vf32_load(from + at) : vf32_load_tail(from + at, rest);
-        q[i] = vclampq(vf32_div(v, c->scale), &c->clampq);
+        q[i] = vclampq(vdivide(v, &c->divisor), &c->clampq);
     }
     return q128_narrow(q);
 }
@@ -205,7 +206,8 @@ static struct conversion conversion_make(const mxdi_quantize_u8_params *p, uint8
 {
     const mxdi_quantize_u8_params  same = { 1, 0, 0, 255, 0 };
     const mxdi_quantize_u8_params *q    = p ? p : &same;
-    return (struct conversion){ q128_set1_u8(flip), vf32_set1(q->scale), vi32_set1(q->zero_point),
+    return (struct conversion){ q128_set1_u8(flip), vf32_set1(q->scale), vdivisor_make(q->scale),
+                                vi32_set1(q->zero_point),
                                 vclampq_make(q->zero_point, q->q_min, q->q_max) };
 }
 
@@ -286,10 +288,81 @@ static inline void unpack(char *y, const char *x, size_t y_size, size_t size, co
     }
 }
 
+/* ---- pixels of four bytes, which are words: pictures quantized ---- */
+
+enum { WORD = 4, IMAGES = 8 /* of a block at most */ };
+
+/* The words of k <= VF32_LANES pixels from x on, a row of floats for each channel, NULL: zeros. */
+static inline vi32 words_at(const float *const row[WORD], int64_t x, size_t k,
+                            const struct conversion *c)
+{
+    vi32 words = vi32_set1(0);
+    for (int ch = WORD; ch-- > 0;) {
+        words = vi32_sll(words, 8);
+        if (!row[ch])
+            continue;
+        const vf32 v = k == VF32_LANES ? vf32_load(row[ch] + x) : vf32_load_tail(row[ch] + x, k);
+        words        = vi32_xor(words, vclampq(vdivide(v, &c->divisor), &c->clampq));
+    }
+    return words;
+}
+
+/* Words of k pixels of four images, which stand `step` bytes apart behind each other in y. */
+static inline void store_words(char *y, int64_t step, uint32_t (*words)[VF32_LANES], int64_t k)
+{
+    for (int64_t px = 0; px < k; px += WORD, y += WORD * step) {
+        const q128 w0 = q128_load(words[0] + px), w1 = q128_load(words[1] + px);
+        const q128 w2 = q128_load(words[2] + px), w3 = q128_load(words[3] + px);
+        const q128 lo02 = q128_zip_lo_f32(w0, w2), hi02 = q128_zip_hi_f32(w0, w2);
+        const q128 lo13 = q128_zip_lo_f32(w1, w3), hi13 = q128_zip_hi_f32(w1, w3);
+        q128_store(y, q128_zip_lo_f32(lo02, lo13));
+        if (px + 1 < k)
+            q128_store(y + step, q128_zip_hi_f32(lo02, lo13));
+        if (px + 2 < k)
+            q128_store(y + 2 * step, q128_zip_lo_f32(hi02, hi13));
+        if (px + 3 < k)
+            q128_store(y + 3 * step, q128_zip_hi_f32(hi02, hi13));
+    }
+}
+
+static inline void pack_words(char *y, const float *x, const struct line *at,
+                              const struct conversion *c)
+{
+    const mxdi_blocked *l     = at->l;
+    const int64_t       block = l->block, w = l->w, map = (int64_t)l->h * w;
+    const float        *row[IMAGES][WORD] = { { NULL } };
+    for (int64_t b = 0; b < block && at->block * block + b < at->images; b++)
+        for (int64_t ch = 0; ch < l->channels; ch++)
+            row[b][ch] = x + ((at->block * block + b) * l->channels + ch) * map + at->row * w;
+    for (int64_t px = 0; px < w; px += VF32_LANES) {
+        const size_t k  = w - px < VF32_LANES ? (size_t)(w - px) : VF32_LANES;
+        char *const  to = y + px * block * WORD;
+        uint32_t     words[IMAGES][VF32_LANES];
+        if (block == 1 && k == VF32_LANES) {
+            vu8_store((uint8_t *)to, words_at(row[0], px, k, c));
+            continue;
+        }
+        for (int64_t image = 0; image < block; image++)
+            vu8_store((uint8_t *)words[image], words_at(row[image], px, k, c));
+        if (block == 1)
+            memcpy(to, words[0], k * WORD);
+        else
+            for (int64_t image = 0; image < IMAGES; image += 4)
+                store_words(to + image * WORD, IMAGES * WORD, words + image, (int64_t)k);
+    }
+}
+
 static void pack_quantize(uint8_t *y, const float *x, const mxdi_blocked *l, int64_t images,
                           const mxdi_quantize_u8_params *p, int64_t begin, int64_t end)
 {
     const struct conversion c = conversion_make(p, 0);
+    if (l->pitch == WORD && (l->block == 1 || l->block == IMAGES) && (int64_t)l->h * l->w > 1) {
+        for (int64_t i = begin; i < end; i++) {
+            const struct line at = line_of(l, images, i);
+            pack_words((char *)y + blocked_at(&at), x, &at, &c);
+        }
+        return;
+    }
     pack((char *)y, (const char *)x, sizeof(*x), sizeof(*y), l, images, begin, end, load_quantize,
          &c);
 }

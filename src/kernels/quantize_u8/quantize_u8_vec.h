@@ -23,4 +23,31 @@ static inline vi32 vclampq(vf32 v, const struct vclampq *c)
 {
     return vi32_add(vi32_rint_f32(vf32_min(c->hi, vf32_max(c->lo, v))), c->zero_point);
 }
+
+/* A divisor, and what dividing by it takes without the slow instruction. */
+struct vdivisor {
+    vf32 scale, inverse, most;
+    bool fast;
+};
+
+static inline struct vdivisor vdivisor_make(float scale)
+{
+    const bool fast = scale >= 0x1p-60f && scale <= 0x1p60f;
+    return (struct vdivisor){ vf32_set1(scale), vf32_set1(1.0f / scale), vf32_set1(0x1p10f * scale),
+                              fast };
+}
+
+/* v / scale as vclampq sees it. Quotients beyond +-1024 are clamped anyway; from the others two
+ * steps take the error of the product below 2^-25 units of the last place, and nothing that two
+ * floats have as a quotient is that close to the middle between floats. Quotients too small for the
+ * steps to be exact become 0 in any case. */
+static inline vf32 vdivide(vf32 v, const struct vdivisor *d)
+{
+    if (!d->fast)
+        return vf32_div(v, d->scale);
+    const vf32 a = vf32_min(d->most, vf32_max(vf32_neg(d->most), v)); /* NaN stays */
+    vf32       q = vf32_mul(a, d->inverse);
+    q            = vf32_fma(vf32_fnma(q, d->scale, a), d->inverse, q);
+    return vf32_fma(vf32_fnma(q, d->scale, a), d->inverse, q);
+}
 #endif
