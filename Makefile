@@ -33,7 +33,7 @@ check: ## build, and every test
 	@ctest --test-dir build --output-on-failure -j2
 
 bench: all ## whole models and kernels beside other engines: bench/results/peers.csv
-	$(DEPS) python
+	$(DEPS) peers
 	@bench/run.sh
 
 headline: all ## NNI's published experiments; MNIST=DIR CIFAR10=DIR point to the official files, EPOCHS= ROUNDS= SAMPLES= shorten it

@@ -52,13 +52,15 @@ def ort_call(path, batch, threads):
     return lambda: session.run(None, feed)
 
 
-def openvino_call(path, batch, threads):
-    """The same in OpenVINO, its float layers in f32 as the file has them."""
+def openvino_call(path, batch, threads, precision="f32"):
+    """The same in OpenVINO, its float layers in f32 as the file has them; precision None: as it chooses."""
     core = openvino.Core()
     model = core.read_model(str(path))
     model.reshape([batch, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
-    request = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
-                                                "INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+    if precision:
+        settings["INFERENCE_PRECISION_HINT"] = precision
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
     request.set_input_tensor(openvino.Tensor(np.zeros(list(request.get_input_tensor().shape), np.float32)))
     return request.infer
 

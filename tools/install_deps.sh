@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs what a make target lacks: tools/install_deps.sh GROUP..., with the groups build, test, python, format, tidy,
+# Installs what a make target lacks: tools/install_deps.sh GROUP..., with the groups build, test, python, peers, format, tidy,
 # fuzz, mutants and data. Silent when nothing is missing; with apt and the right to use it, installs; otherwise says what is
-# missing and fails. `python` puts numpy, onnx and onnxruntime into build/venv unless python3 has them.
+# missing and fails. `python` puts numpy, onnx and onnxruntime into build/venv unless python3 has them; `peers` openvino too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -33,13 +33,13 @@ need_group() {
     case "$1" in
     build) need_build ;;
     test) need_pc cmocka libcmocka-dev; need_command g++ g++; need_command python3 python3 ;;
-    python) need_command python3 python3; python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv) ;;
+    python | peers) need_command python3 python3; python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv) ;;
     format) need_command clang-format clang-format ;;
     fuzz) need_command clang clang ;;
     tidy) need_command clang-tidy clang-tidy ;;
     mutants) need_command patch patch ;;
     data) need_path /usr/share/datasets/fashion-mnist dataset-fashion-mnist ;;
-    *) echo "install_deps.sh: group: expected build, test, python, format, tidy, fuzz, mutants or data, got $1" >&2; exit 2 ;;
+    *) echo "install_deps.sh: group: expected build, test, python, peers, format, tidy, fuzz, mutants or data, got $1" >&2; exit 2 ;;
     esac
 }
 
@@ -54,12 +54,12 @@ install_missing() {
         "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
-python_packages() {
-    local packages='import numpy, onnx, onnxruntime'
+python_packages() { # NAME...: by pip, of the same name when imported
+    local packages="import $(IFS=,; echo "$*")"
     python3 -c "$packages" 2>/dev/null && return
     [ -x build/venv/bin/python ] && build/venv/bin/python -c "$packages" 2>/dev/null && return
-    python3 -m venv build/venv && build/venv/bin/pip install -q numpy onnx onnxruntime && return
-    echo "missing: the Python packages numpy, onnx and onnxruntime (python3 -m pip install numpy onnx onnxruntime)" >&2
+    python3 -m venv build/venv && build/venv/bin/pip install -q "$@" && return
+    echo "missing: the Python packages $* (python3 -m pip install $*)" >&2
     return 1
 }
 
@@ -70,5 +70,8 @@ if [ "${#missing[@]}" -gt 0 ] && ! install_missing; then
     exit 1
 fi
 for group in "$@"; do
-    if [ "$group" = python ]; then python_packages || exit 1; fi
+    case "$group" in
+    python) python_packages numpy onnx onnxruntime || exit 1 ;;
+    peers) python_packages numpy onnx onnxruntime openvino || exit 1 ;;
+    esac
 done
