@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-static const char  *net, *out, *batch, *algorithms, *precision;
+static const char  *net, *out, *batch, *algorithms, *precision, *timing_cache;
 static struct words shapes;
 static int64_t      workspace;
 static bool         exact;
@@ -16,7 +16,8 @@ static const struct opt opts[] = {
     { OPT_STR, "batch", 0, &batch, false, "MAX|1,8,128", "largest batch, or several: a plan is made for each (default: 1)" },
     { OPT_LIST, "shape", 0, &shapes, false, "NAME=1x3x224x224", "shape of an input that the file leaves open (repeat)" },
     { OPT_STR, "precision", 0, &precision, false, "NAME", "of a float network: f32 (default), bf16 or f16" },
-    { OPT_STR, "algorithms", 0, &algorithms, false, "fixed", "how kernels are chosen: by fixed rules" },
+    { OPT_STR, "algorithms", 0, &algorithms, false, "timed|fixed", "how kernels are chosen: by timing them here, or by rules (default: fixed, timed with --timingCache)" },
+    { OPT_STR, "timingCache", 0, &timing_cache, false, "FILE", "what was timed before, read if there and written: the same cache makes the same engine" },
     { OPT_INT, "workspace", 0, &workspace, false, "MB", "cap on memory for derived weights and scratch (default: none)" },
     { OPT_FLAG, "exact", 0, &exact, false, NULL, "float products in one fixed order, equal on every instruction set" },
     OPT_END,
@@ -56,8 +57,10 @@ static mxd_status run(struct cli *c)
     char names[256][128];
     if (cli_batches(o.batch, batch, c) != MXD_OK)
         return c->err.status;
-    if (algorithms && strcmp(algorithms, "fixed") != 0)
-        return cli_fail(c, strcmp(algorithms, "timed") == 0 ? MXD_E_UNSUPPORTED : MXD_E_USAGE, "--algorithms: 'fixed' expected, got '%s'", algorithms);
+    if (algorithms && strcmp(algorithms, "fixed") != 0 && strcmp(algorithms, "timed") != 0)
+        return cli_fail(c, MXD_E_USAGE, "--algorithms: 'timed' or 'fixed' expected, got '%s'", algorithms);
+    if (algorithms && strcmp(algorithms, "fixed") == 0 && timing_cache)
+        return cli_fail(c, MXD_E_USAGE, "--timingCache: nothing is timed with --algorithms fixed; leave one of them out");
     for (int k = 0; k < shapes.n; k++)
         if (cli_shape(&shape[k], names[k], sizeof(names[k]), shapes.at[k], c) != MXD_OK)
             return c->err.status;
@@ -65,6 +68,8 @@ static mxd_status run(struct cli *c)
     o.n_shapes = (uint32_t)shapes.n;
     o.workspace = (size_t)workspace << 20;
     o.exact = exact;
+    o.timed = algorithms ? strcmp(algorithms, "timed") == 0 : timing_cache != NULL;
+    o.timing_cache = timing_cache;
     mxd_engine *e = NULL;
     mxd_status st = build(&e, &o, c);
     if (st == MXD_OK)

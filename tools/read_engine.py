@@ -21,7 +21,8 @@ SECTIONS = ["metadata", "graph", "data"]
 DTYPES = [("none", 0), ("f32", 32), ("f16", 16), ("bf16", 16), ("f8e4m3", 8), ("s8", 8), ("u8", 8), ("s4", 4), ("u4", 4),
           ("s16", 16), ("s32", 32), ("s64", 64), ("bool", 8), ("f64", 64), ("u16", 16)]
 METADATA = {"mixdown": str, "model_hash": str, "backend": str, "isa": (str, type(None)), "device": str, "threads": int, "batch": list,
-            "shapes": dict, "exact": bool, "timed": bool, "workspace": int, "layers": list, "mismatches": int}
+            "shapes": dict, "exact": bool, "timed": bool, "choices": list, "workspace": int, "layers": list, "mismatches": int}
+CHOICE = {"device": str, "threads": int, "op": str, "shape": str, "candidates": list, "choice": str}
 LAYER = {"node", "op", "asked", "stored", "computed", "verdict", "kernel", "reason"}
 KINDS = ["int", "float", "string", "ints", "floats", "tensor"]
 
@@ -245,6 +246,9 @@ def read_metadata(raw):
         check(isinstance(m.get(key, ...), kind), f"metadata: '{key}' is missing or of another type")
     check(len(m["model_hash"]) in (0, 32) and len(m["batch"]) <= 8, "metadata: 'model_hash' or 'batch' of another length")
     check(all(isinstance(row, dict) and row.keys() >= LAYER for row in m["layers"]), "metadata: a row of 'layers' lacks a field")
+    for row in m["choices"]:
+        check(isinstance(row, dict) and all(isinstance(row.get(key, ...), kind) for key, kind in CHOICE.items()) and row["choice"] in row["candidates"],
+              "metadata: a row of 'choices' lacks a field, or its choice is no candidate")
     return m
 
 

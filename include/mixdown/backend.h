@@ -51,14 +51,27 @@ typedef struct mxd_claim {
     const char **reason; /* (n_nodes), given by the host, NULL; strings live as long as the device */
 } mxd_claim;
 
+/** Where the host keeps which algorithm was the fastest. `op`, `shape` and the names of candidates are the backend's own words; the host
+ *  adds the device. The candidates are part of what is asked: with others, nothing is known. */
+typedef struct mxd_choices {
+    uint32_t struct_size;
+    void    *user;
+    /** Number of the candidate that is known to be best; n: unknown. */
+    uint32_t (*find)(void *user, const char *op, const char *shape, uint32_t threads, const char *const *candidate, uint32_t n);
+    /** Candidate `best` was timed, with all the others (n), in nanoseconds. */
+    mxd_status (*record)(void *user, const char *op, const char *shape, uint32_t threads, const char *const *candidate, const double *ns,
+                         uint32_t n, uint32_t best, mxd_error *err);
+} mxd_choices;
+
 typedef struct mxd_compile_options {
     uint32_t struct_size;
     size_t   workspace_cap;  /* bytes of derived panels and scratch; 0: no cap */
     int32_t  exact;          /* float Conv and MatMul in the order of docs/numerics.md */
-    int32_t  timed;          /* choose algorithms by timing; 0: by fixed rules */
+    int32_t  timed;          /* time algorithms where `choices` does not know the best; 0: fixed rules decide there */
     uint32_t threads;        /* that the program will run with; 0: the machine's */
     int32_t (*progress)(void *user, double done); /* non-zero: cancel; may be NULL */
     void    *user;
+    const mxd_choices *choices; /* NULL: none are known, and none kept */
 } mxd_compile_options;
 
 /** One executed step, for audit and profile. Strings live as long as the program. */

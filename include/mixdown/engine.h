@@ -29,11 +29,12 @@ typedef struct mxd_build_options {
     uint32_t    n_shapes;
     size_t      workspace;   /* cap in bytes for derived weights and scratch; 0: none */
     int         exact;       /* float products in the fixed order of docs/numerics.md */
-    int         timed;       /* choose algorithms by timing */
+    int         timed;       /* choose algorithms by timing; the choices are kept in the engine */
     const mxd_input_value *value; /* inputs whose values decide shapes become constants of these; others are ignored */
     uint32_t    n_values;
+    const char *timing_cache; /* file with what was timed before, for timed builds: read if there, and written; NULL: none */
 } mxd_build_options;
-#define MXD_BUILD_OPTIONS_INIT { sizeof(mxd_build_options), NULL, NULL, 0, { 0 }, NULL, 0, 0, 0, 0, NULL, 0 }
+#define MXD_BUILD_OPTIONS_INIT { sizeof(mxd_build_options), NULL, NULL, 0, { 0 }, NULL, 0, 0, 0, 0, NULL, 0, NULL }
 
 /** @retval MXD_E_UNSUPPORTED  the message names the node and the reason. */
 MXD_API mxd_status mxd_engine_build(mxd_engine **out, const mxd_model *model, const mxd_build_options *options, mxd_error *err);

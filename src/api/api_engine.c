@@ -18,7 +18,8 @@ static mxd_status translate(mxdi_build_options *out, mxdi_arena *arena, const mx
         return mxdi_fail(err, MXD_E_INVAL, "mxd_build_options: struct_size %zu expected, got %u; use MXD_BUILD_OPTIONS_INIT", sizeof(*o), o->struct_size);
     MXD_TRY(mxdi_api_bindings(&shape, arena, o->shape, o->n_shapes, err));
     *out = (mxdi_build_options){ .backend = o->backend, .isa = o->isa, .threads = o->threads, .shape = shape, .n_shapes = o->n_shapes,
-                                 .workspace_cap = o->workspace, .exact = o->exact != 0, .timed = o->timed != 0 };
+                                 .workspace_cap = o->workspace, .exact = o->exact != 0, .timed = o->timed != 0,
+                                 .timing_cache = o->timing_cache };
     mxdi_input_value *const value = MXDI_NEW(arena, mxdi_input_value, o->n_values ? o->n_values : 1);
     if (!value)
         return mxdi_nomem(err);

@@ -143,13 +143,17 @@ static mxd_status bind_values(mxdi_engine *e, mxd_error *err)
 
 static mxd_status compile_parts(mxdi_plan *p, mxdi_engine *e, mxd_error *err)
 {
-    const mxd_compile_options options = { .struct_size = sizeof(options), .workspace_cap = e->options.workspace_cap,
-                                          .exact = e->options.exact, .timed = e->options.timed, .threads = e->options.threads };
+    mxd_choices choices;
+    const mxd_compile_options options = { .struct_size = sizeof(options), .workspace_cap = e->options.workspace_cap, .exact = e->options.exact,
+                                          .timed = e->options.timed && !e->options.choices, .threads = e->options.threads, .choices = &choices };
     for (uint32_t k = 0; k < p->n_parts; k++) {
         mxdi_part *const part = &p->part[k];
+        mxd_device *const device = part->api == e->api ? e->device : e->fallback_device;
+        struct mxdi_chooser chooser;
+        mxdi_engine_choices_of(&choices, &chooser, e, part->api->describe(device));
         MXD_TRY(mxdi_fuse(part->graph, err));
         const mxd_graph_view view = mxdi_graph_view(part->graph);
-        MXD_TRY(part->api->compile(&part->program, part->api == e->api ? e->device : e->fallback_device, &view, &options, err));
+        MXD_TRY(part->api->compile(&part->program, device, &view, &options, err));
     }
     return MXD_OK;
 }
@@ -245,7 +249,11 @@ mxd_status mxdi_engine_build(mxdi_engine **out, mxdi_graph *graph, const mxdi_bu
     if (st == MXD_OK)
         st = bind_values(e, err);
     if (st == MXD_OK)
+        st = mxdi_engine_take_choices(e, err);
+    if (st == MXD_OK)
         st = make_plans(e, err);
+    if (st == MXD_OK)
+        st = mxdi_engine_keep_choices(e, err);
     if (st == MXD_OK)
         st = mxdi_engine_audit(e, err);
     if (st != MXD_OK) {

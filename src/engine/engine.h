@@ -8,6 +8,7 @@
 #define MXDI_ENGINE_ENGINE_H
 
 #include "base/bytes.h"
+#include "engine/choices.h"
 #include "engine/registry.h"
 #include "ir/graph.h"
 #include "passes/passes.h"
@@ -29,6 +30,8 @@ typedef struct mxdi_build_options {
     uint32_t    n_values;
     size_t      workspace_cap;           /* bytes; 0: none */
     bool        exact, timed;
+    const char *timing_cache;            /* file, NULL: none */
+    const mxdi_choices *choices;         /* of an engine file: known from there, and nothing is timed; NULL: a new build */
 } mxdi_build_options;
 
 /* One run of a backend over a piece of the graph. */
@@ -75,7 +78,12 @@ typedef struct mxdi_engine {
     char            model_hash[33]; /* XXH3-128 of the ONNX file that it was built from, hex; "" when unknown */
     mxdi_build_options options;     /* backend and isa point into the arena; shapes are bound, not kept */
     mxdi_shape_binding *shape;      /* owned copy in the arena */
+    mxdi_choices    known, used;    /* timed choices that were there, and those that this engine was built with */
+    bool            choice_lost;    /* out of memory while one was kept */
 } mxdi_engine;
+
+/* Who answers a backend on one device. */
+struct mxdi_chooser { mxdi_engine *engine; const char *device; };
 
 /* `graph` as imported; consumed in any case (destroyed on failure). */
 mxd_status mxdi_engine_build(mxdi_engine **out, mxdi_graph *graph, const mxdi_build_options *options,
@@ -90,11 +98,15 @@ mxd_status mxdi_engine_load(mxdi_engine **out, const char *path, const char *bac
 /* The bytes of the file; what save writes and load reads. `file` must outlive the graph. */
 mxd_status mxdi_engine_write(mxdi_bytes *out, const mxdi_engine *e, mxd_error *err);
 mxd_status mxdi_engine_parse(mxdi_graph **out, mxdi_build_options *options, char model_hash[33], mxdi_view file,
-                             const mxd_allocator *alloc, mxd_error *err);
+                             const mxd_allocator *alloc, mxd_error *err); /* what options point to is the graph's */
 bool       mxdi_engine_is_file(const char *path); /* begins with the magic of engine files */
 
 /* ---- the steps of a build, each in its own file ---- */
 /* Cut plan->graph into parts (partition.c), fuse each (fuse.c), compile (build.c). */
+/* Timed choices: those known before the first plan is compiled; what a backend asks and tells; the cache written (choose.c). */
+mxd_status mxdi_engine_take_choices(mxdi_engine *e, mxd_error *err);
+void       mxdi_engine_choices_of(mxd_choices *out, struct mxdi_chooser *user, mxdi_engine *e, const char *device);
+mxd_status mxdi_engine_keep_choices(mxdi_engine *e, mxd_error *err);
 mxd_status mxdi_engine_partition(mxdi_plan *plan, mxdi_engine *e, mxd_error *err);
 mxd_status mxdi_engine_audit(mxdi_engine *e, mxd_error *err); /* fills e->audit from the first plan */
 #endif

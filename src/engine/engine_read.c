@@ -301,6 +301,17 @@ static mxd_status read_shapes(mxdi_build_options *o, mxdi_arena *arena, const js
     return MXD_OK;
 }
 
+/* None where the key is missing: nothing was timed. */
+static mxd_status read_choices(mxdi_build_options *o, mxdi_arena *arena, const json_t *choices, mxd_error *err)
+{
+    mxdi_choices *const list = MXDI_NEW(arena, mxdi_choices, 1);
+    if (!list)
+        return mxdi_nomem(err);
+    list->arena = arena;
+    o->choices = list;
+    return choices ? mxdi_wrap(err, mxdi_choices_read(list, choices, false, err), "engine file") : MXD_OK;
+}
+
 static mxd_status read_options(mxdi_build_options *o, char model_hash[33], mxdi_arena *arena, mxdi_view meta, mxd_error *err)
 {
     json_t *m = NULL;
@@ -321,6 +332,8 @@ static mxd_status read_options(mxdi_build_options *o, char model_hash[33], mxdi_
         o->isa = isa ? mxdi_arena_strdup(arena, isa) : NULL;
         st = o->backend && (o->isa || !isa) ? read_shapes(o, arena, json_object_get(m, "shapes"), err) : mxdi_nomem(err);
     }
+    if (st == MXD_OK)
+        st = read_choices(o, arena, json_object_get(m, "choices"), err);
     json_decref(m);
     return st;
 }

@@ -182,11 +182,11 @@ static json_t *shapes_json(const mxdi_engine *e)
 
 static bool metadata(mxdi_bytes *out, const mxdi_engine *e)
 {
-    json_t *const m = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:o, s:b, s:b, s:I, s:o, s:I}", "mixdown", mxd_version(), "model_hash", e->model_hash,
+    json_t *const m = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:o, s:b, s:b, s:o, s:I, s:o, s:I}", "mixdown", mxd_version(), "model_hash", e->model_hash,
                                 "backend", e->options.backend, "isa", mxdi_json_text(e->options.isa), "device", e->api->describe(e->device),
                                 "threads", (json_int_t)e->options.threads, "batch", mxdi_json_integers(e->options.batch, e->options.n_batches),
                                 "shapes", shapes_json(e), "exact", (int)e->options.exact, "timed", (int)e->options.timed,
-                                "workspace", (json_int_t)e->options.workspace_cap, "layers", audit_json(e), "mismatches", (json_int_t)e->mismatches);
+                                "choices", mxdi_choices_json(&e->used, false), "workspace", (json_int_t)e->options.workspace_cap, "layers", audit_json(e), "mismatches", (json_int_t)e->mismatches);
     const bool ok = m && mxdi_json_format(out, m);
     json_decref(m);
     return ok;

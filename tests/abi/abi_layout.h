@@ -115,6 +115,12 @@ AT(mxd_compile_options, timed, 20);
 AT(mxd_compile_options, threads, 24);
 AT(mxd_compile_options, progress, 32);
 AT(mxd_compile_options, user, 40);
+AT(mxd_compile_options, choices, 48);
+
+AT(mxd_choices, struct_size, 0);
+AT(mxd_choices, user, 8);
+AT(mxd_choices, find, 16);
+AT(mxd_choices, record, 24);
 
 AT(mxd_step, kernel, 0);
 AT(mxd_step, origin, 8);
@@ -215,6 +221,7 @@ AT(mxd_build_options, exact, 120);
 AT(mxd_build_options, timed, 124);
 AT(mxd_build_options, value, 128);
 AT(mxd_build_options, n_values, 136);
+AT(mxd_build_options, timing_cache, 144);
 
 AT(mxd_audit_row, node, 0);
 AT(mxd_audit_row, op, 8);

@@ -162,6 +162,32 @@ class Commands(Case):
         for suffix in ("onnx", "mxd"):
             self.assertEqual((self.folder / f"same0.{suffix}").read_bytes(), (self.folder / f"same1.{suffix}").read_bytes())
 
+    def test_timing_cache(self):
+        def build(name, *more):
+            self.ok("build", "q.onnx", "-o", name, "--batch", "1,4", "--threads", "1", *more)
+            return (self.folder / name).read_bytes()
+        first, cache = build("t0.mxd", "--timingCache", "t.json"), self.folder / "t.json"
+        if not cache.exists():
+            self.skipTest("nothing to time with this instruction set")
+        known = json.loads(cache.read_text())
+        self.assertEqual(known["mixdown_timing_cache"], 1)
+        self.assertEqual(len({c["shape"] for c in known["choices"]}), 2)  # a plan each
+        self.assertEqual(build("t1.mxd", "--algorithms", "timed", "--timingCache", "t.json"), first)
+        for choice in ("direct", "winograd"):
+            for c in known["choices"]:
+                self.keys(c, "device threads op shape nanoseconds choice")
+                c["choice"] = choice
+            cache.write_text(json.dumps(known))
+            forced = build("t2.mxd", "--timingCache", "t.json")
+            self.assertEqual(json.loads(cache.read_text()), known)  # as it was: nothing was timed
+            kernels = {row["kernel"] for row in self.ok("audit", "t2.mxd")["layers"] if row["op"] == "Conv"}
+            self.assertEqual(any("winograd" in k for k in kernels), choice == "winograd", kernels)
+            r = self.ok("bench", "t2.mxd", "--iterations", "1", "--warmUp", "0", "--dumpProfile")
+            self.assertIn(choice, {row["algorithm"] for row in r["layers"]})
+            self.ok("compare", "t2.mxd", "q.mxd", "--data", self.data, "--duration", "0")
+        self.assertIn(b'"choice":"winograd"', forced)
+        build("t3.mxd", "--algorithms", "timed")
+
     def test_build_and_audit(self):
         r = self.ok("build", "q.onnx", "-o", "b.mxd", "--batch", "1,4")
         self.keys(r, "bytes peak_memory_bytes seconds layers")

@@ -64,7 +64,12 @@ class Mistakes(Case):
         self.mistake(3, "Quaternion turn", "bench", "odd.onnx", "--iterations", "1")
         self.mistake(3, "w16a16", "quantize", "residual.onnx", "--precision", "w16a16", "--data", self.data, "-o", "q.onnx")
         self.mistake(3, "i8mm", "bench", "residual.onnx", "--isa", "i8mm", "--iterations", "1")
-        self.mistake(3, "timed", "build", "residual.onnx", "-o", "x.mxd", "--algorithms", "timed")
+        self.mistake(2, "timed", "build", "residual.onnx", "-o", "x.mxd", "--algorithms", "time")
+        self.mistake(2, "fixed", "build", "residual.onnx", "-o", "x.mxd", "--algorithms", "fixed", "--timingCache", "t.json")
+        for text, says in (("", "line 1"), ("[]", "not a timing cache"), ('{"mixdown_timing_cache": 2}', "version 2"), ('{"mixdown_timing_cache": 1, "choices": [{}]}', "'device'")):
+            (self.folder / "t.json").write_text(text)
+            self.mistake(1, says, "build", "residual.onnx", "-o", "x.mxd", "--timingCache", "t.json")
+            self.assertEqual((self.folder / "t.json").read_text(), text)
 
     def test_inputs_that_do_not_fit(self):
         self.mistake(1, "1x2x6x6 1x2x5x6", "run", "e.mxd", "--input", "shape.npy", "--output", "o")

@@ -461,6 +461,15 @@ static mxd_status cut_part(mxd_program *program, const mxd_graph_view *part, uin
     return MXD_OK;
 }
 
+/* Lanes run whole chunks beside each other: a step is one thread's. */
+static void take_choices(mxdi_cpu_plan *p, const mxd_compile_options *o)
+{
+    const uint32_t threads = o->threads ? o->threads : mxdi_cores();
+    p->choices = o->struct_size > offsetof(mxd_compile_options, choices) ? o->choices : NULL;
+    p->timed   = o->timed != 0;
+    p->threads = p->program->lanes > 1 ? 1 : threads;
+}
+
 mxd_status mxdi_cpu_compile(mxd_program **out, mxd_device *dev, const mxd_graph_view *part,
                             const mxd_compile_options *options, mxd_error *err)
 {
@@ -479,8 +488,11 @@ mxd_status mxdi_cpu_compile(mxd_program **out, mxd_device *dev, const mxd_graph_
                         .workspace_cap = options->workspace_cap };
     mxdi_arena_init(&p.scratch, dev->alloc);
     mxd_status st = cut_part(program, part, options->threads, err);
-    if (st == MXD_OK)
+    if (st == MXD_OK) {
+        take_choices(&p, options);
         st = build(&p, options, err);
+    }
+    mxdi_pool_destroy(p.pool);
     mxdi_arena_fini(&p.scratch);
     if (st != MXD_OK) {
         mxdi_cpu_program_destroy(program);

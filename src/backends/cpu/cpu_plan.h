@@ -9,6 +9,7 @@
 #define MXDI_BACKENDS_CPU_PLAN_H
 
 #include "backends/cpu/cpu_impl.h"
+#include "base/threads.h"
 
 /* What is known of a graph value so far. */
 typedef struct mxdi_cpu_state {
@@ -32,6 +33,10 @@ typedef struct mxdi_cpu_plan {
     const mxd_node       *node;          /* being lowered; NULL: none (conversions at the end) */
     mxdi_arena            scratch;       /* gone when the program is done */
     size_t                workspace_cap; /* of panels and scratch; 0: none */
+    const mxd_choices    *choices;       /* of the host; NULL: none */
+    bool                  timed;         /* what is not among them is timed */
+    uint32_t              threads;       /* that a step runs on */
+    mxdi_pool            *pool;          /* of timing; NULL until the first, and for one thread */
 } mxdi_cpu_plan;
 
 /* ---- values and nodes ---- */
