@@ -64,9 +64,11 @@ static const struct cost {
     const char *algorithm, *computed, *peak;
     double      products;
 } costs[] = {
-    { "winograd", "f32", "f32", 0.25 }, /* F(4x4, 3x3): 36 products for 144 */
-    { "winograd", "u8s8", "s16", 0.25 }, { NULL, "u8s8", "u8s8", 1.0 },
-    { NULL, "bf16", "bf16", 1.0 },       { NULL, NULL, "f32", 1.0 },
+    { "winograd", "f32", "f32", 0.25 },  /* F(4x4, 3x3): 36 products for 144 */
+    { "winograd", "u8s8", "s16", 0.25 }, /* pairs */
+    { NULL, "u8s8", "u8s8", 1.0 },       /* direct */
+    { NULL, "bf16", "bf16", 1.0 },       /* where there are instructions for it */
+    { NULL, NULL, "f32", 1.0 },          /* all else */
 };
 
 static const mxd_rate *find(const mxd_peak *peak, const char *name)
