@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Timing candidates in turns, each from caches that hold none of its data, as a step finds them
- * whose weights were last read a whole run ago. The least of a few times counts: whatever else the
- * machine does only adds.
+ * Timing candidates in turns. Before each, the caches are filled with as much as a run of the whole
+ * part goes through between two runs of a step: heavy weights that always stood in a cache here
+ * would come from memory there. The least of a few times counts: whatever else the machine does
+ * only adds.
  */
 #include "backends/cpu/cpu_timing.h"
 
-#include "base/cpu.h"
 #include "base/text.h"
 
 enum {
     LEAST_ROUNDS = 3,
-    MOST_ROUNDS  = 16,
+    MOST_ROUNDS  = 8,
     ENOUGH_NS    = 5000000, /* of one candidate */
-    FILL         = 0x3C     /* bytes of no harm in any type: small, and normal as f32 */
+    MOST_EVICTED = 256 << 20,
+    PIECE        = 16 << 10,
+    FILL         = 0x3C /* bytes of no harm in any type: small, and normal as f32 */
 };
 
 static const double margin = 0.95; /* of the time of the best so far */
@@ -65,13 +67,27 @@ static mxd_status stage_tensors(struct stage *s, const mxd_program *g, const uin
     return MXD_OK;
 }
 
+/* What passes through the caches between two runs of a step, about: all constants of the part, once
+ * more for panels that are larger than they, and the step's own tensors. */
+static size_t passed_bytes(const mxdi_cpu_plan *p, const uint32_t *tensor, uint32_t n)
+{
+    const mxd_program *const g   = p->program;
+    size_t                   sum = 0;
+    for (uint32_t v = 0; v < p->g->n_values && sum < MOST_EVICTED; v++)
+        sum += p->g->value[v].data && p->g->value[v].bytes < MOST_EVICTED ? 2 * p->g->value[v].bytes
+                                                                          : 0;
+    for (uint32_t k = 0; k < n && sum < MOST_EVICTED; k++)
+        sum += g->tensor[g->tensor[tensor[k]].root].bytes;
+    return sum < MOST_EVICTED ? sum : MOST_EVICTED;
+}
+
 static mxd_status stage_init(struct stage *s, const mxdi_cpu_plan *p, size_t scratch,
                              const uint32_t *tensor, uint32_t n, mxd_error *err)
 {
     const mxd_program *const g = p->program;
     *s                         = (struct stage){ .alloc       = g->alloc,
                                                  .n_tensors   = g->n_tensors,
-                                                 .evict_bytes = 2 * mxdi_cache_bytes(2) };
+                                                 .evict_bytes = passed_bytes(p, tensor, n) / p->threads + 64 };
     s->ptr                     = MXDI_ALLOC(s->alloc, void *, g->n_tensors);
     s->evict                   = mxdi_alloc(s->alloc, p->threads, s->evict_bytes);
     scratch                    = (scratch + 63) / 64 * 64;
@@ -98,12 +114,15 @@ static void run_share(void *arg, size_t begin, size_t end, unsigned thread)
     s->candidate->kind->run(s->candidate->op, &s->stage->frame, begin, end, thread);
 }
 
+/* In pieces: one large memset would go past the caches. */
 static void evict_share(void *arg, size_t begin, size_t end, unsigned thread)
 {
     const struct stage *const s = ((const struct shared *)arg)->stage;
+    uint8_t *const            p = s->evict + thread * s->evict_bytes;
     (void)begin;
     (void)end;
-    memset(s->evict + thread * s->evict_bytes, (int)thread + 1, s->evict_bytes);
+    for (size_t at = 0; at < s->evict_bytes; at += PIECE)
+        memset(p + at, (int)thread + 1, s->evict_bytes - at < PIECE ? s->evict_bytes - at : PIECE);
 }
 
 static double run_ns(const mxdi_cpu_plan *p, const mxdi_cpu_candidate *c, struct stage *s)
