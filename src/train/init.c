@@ -44,8 +44,11 @@ static void quieten_branches(mxdi_tape *t, uint32_t *memo)
     }
 }
 
-void mxdi_train_init_kaiming(mxdi_tape *t, uint64_t seed)
+mxd_status mxdi_train_init_kaiming(mxdi_tape *t, uint64_t seed, mxd_error *err)
 {
+    uint32_t *const memo = MXDI_NEW(&t->arena, uint32_t, t->n_values);
+    if (!memo)
+        return mxdi_nomem(err);
     const struct mxdi_train_conv *const last = conv_of(t, t->output);
     for (uint32_t k = 0; k < t->n_params; k++) {
         mxdi_param *const p = t->param[k];
@@ -57,7 +60,6 @@ void mxdi_train_init_kaiming(mxdi_tape *t, uint64_t seed)
             else if (p->kind == MXDI_PARAM_BIAS)
                 p->w[i] = 0.0f;
     }
-    uint32_t *const memo = MXDI_NEW(&t->arena, uint32_t, t->n_values);
-    if (memo)
-        quieten_branches(t, memo);
+    quieten_branches(t, memo);
+    return MXD_OK;
 }

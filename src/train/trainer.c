@@ -19,7 +19,7 @@ static mxd_status make_tape(mxdi_trainer *t, mxd_error *err)
     MXD_TRY(mxdi_tape_create(&t->tape, t->bound, t->canonical, &o, t->alloc, err));
     t->tape->training = true;
     if (t->options.kaiming)
-        mxdi_train_init_kaiming(t->tape, t->options.seed);
+        MXD_TRY(mxdi_train_init_kaiming(t->tape, t->options.seed, err));
     return mxdi_optimizer_init(&t->optimizer, t->tape, &t->options.optimizer, err);
 }
 
