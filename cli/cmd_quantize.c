@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-static const char *net, *out, *recipe_path, *precision, *targets, *calibration_path, *data_spec, *repair, *nni_path, *nni_dialect;
+static const char *net, *out, *recipe_path, *precision, *targets, *calibration_path, *data_spec, *repair, *reconstruct, *nni_path, *nni_dialect;
 
 static const struct opt opts[] = {
     { OPT_ARG, "NET", 0, &net, true, NULL, "float ONNX file" },
@@ -16,6 +16,7 @@ static const struct opt opts[] = {
     { OPT_STR, "calibration", 0, &calibration_path, false, "FILE", "ranges of activations: from `mixdown calibrate`, or NNI's calibration_config (.json)" },
     { OPT_STR, "data", 0, &data_spec, false, "SPEC", "samples to calibrate with in place of a calibration file, and for repairs" },
     { OPT_STR, "repair", 0, &repair, false, "LIST", "corrections: cle (equalize weights of neighbours), bias (take out mean errors), adaround (choose roundings), or none" },
+    { OPT_STR, "reconstruct", 0, &reconstruct, false, "layer|block", "what adaround chooses together: the weights of a layer (default), or those of a block of layers, such as a residual branch" },
     { OPT_STR, "nni-calibration", 0, &nni_path, false, "FILE", "also write the result as NNI's calibration_config (.json)" },
     { OPT_STR, "nni-dialect", 0, &nni_dialect, false, "v2|v3", "its keys: v2 (default, flat) or v3 (nested)" },
     OPT_END,
@@ -62,6 +63,35 @@ static void report_result(const mxd_quantize_report *r, struct cli *c)
            r->avg_act_bits, r->avg_op_bits, r->avg_layer_bits);
 }
 
+static void report_blocks(const mxd_model *q, struct cli *c)
+{
+    json_t *const blocks = json_array();
+    const uint32_t n = mxd_quantized_blocks(q);
+    struct table t = { .cell = NULL };
+    table_row(&t, "block\tlayers\titerations\terror by layer\tby block");
+    for (uint32_t k = 0; k < n; k++) {
+        mxd_quantized_block b;
+        mxd_quantized_block_get(&b, q, k);
+        json_t *const layers = json_array(), *const row = json_object();
+        for (uint32_t i = 0; i < b.n_nodes; i++)
+            json_array_append_new(layers, cli_text(b.node[i]));
+        json_object_set_new(row, "layers", layers);
+        json_object_set_new(row, "iterations", json_integer((json_int_t)b.iterations));
+        json_object_set_new(row, "error_layer", b.why ? json_null() : json_real(b.error_layer));
+        json_object_set_new(row, "error_block", b.why ? json_null() : json_real(b.error_block));
+        json_object_set_new(row, "why", b.why ? cli_text(b.why) : json_null());
+        json_array_append_new(blocks, row);
+        if (b.why)
+            table_row(&t, "%s\t%u\tby layer: %s\t\t", b.node[0], b.n_nodes, b.why);
+        else
+            table_row(&t, "%s\t%u\t%u\t%.4f\t%.4f", b.node[0], b.n_nodes, b.iterations, b.error_layer, b.error_block);
+    }
+    json_object_set_new(c->result, "blocks", blocks);
+    table_print(c, &t);
+    if (!c->json && !n)
+        printf("no block holds several layers: each was rounded on its own\n");
+}
+
 static mxd_status run(struct cli *c)
 {
     mxd_quantize_options o = MXD_QUANTIZE_OPTIONS_INIT;
@@ -72,6 +102,7 @@ static mxd_status run(struct cli *c)
     mxd_dataset *data = NULL;
     o.for_backends = targets;
     o.repair = repair;
+    o.reconstruct = reconstruct;
     o.threads = (uint32_t)c->threads;
     o.progress = cli_progress;
     o.user = c;
@@ -89,6 +120,8 @@ static mxd_status run(struct cli *c)
         st = mxd_model_save_nni_calibration(q, nni_path, nni_dialect, &c->err);
     if (st == MXD_OK)
         report_result(&report, c);
+    if (st == MXD_OK && reconstruct && strcmp(reconstruct, "block") == 0)
+        report_blocks(q, c);
     mxd_model_destroy(q);
     mxd_calibration_destroy(calib);
     mxd_dataset_close(data);

@@ -72,9 +72,10 @@ typedef struct mxd_quantize_options {
     uint32_t     threads;
     mxd_progress progress;
     void        *user;
-    uint64_t     seed;         /* of the places at which corrections compare layers */
+    uint64_t     seed;         /* of the places and samples at which corrections compare layers */
+    const char  *reconstruct;  /* what "adaround" chooses together: "layer" (NULL: this) or "block" (docs/recipe.md) */
 } mxd_quantize_options;
-#define MXD_QUANTIZE_OPTIONS_INIT { sizeof(mxd_quantize_options), NULL, NULL, 0, NULL, NULL, 0 }
+#define MXD_QUANTIZE_OPTIONS_INIT { sizeof(mxd_quantize_options), NULL, NULL, 0, NULL, NULL, 0, NULL }
 
 /** What quantize did; each average as docs/recipe.md defines it. */
 typedef struct mxd_quantize_report {
@@ -95,6 +96,19 @@ typedef struct mxd_quantize_report {
  */
 MXD_API mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_model *model, const mxd_recipe *recipe,
                                 const mxd_calibration *calibration, const mxd_dataset *data, const mxd_quantize_options *options, mxd_error *err);
+
+/** A block of layers, two or more, whose roundings were to be chosen together. */
+typedef struct mxd_quantized_block {
+    const char *const *node; /* (n_nodes) its layers; live as long as the model */
+    uint32_t    n_nodes;
+    uint32_t    iterations;  /* 0: it was not done */
+    double      error_layer, error_block; /* mean square of how far its outputs are off, in that of the outputs themselves: with
+                                             roundings of each layer on its own, and chosen together. The lower one's are in the model */
+    const char *why;         /* it was not done; NULL: it was */
+} mxd_quantized_block;
+/** Of a model that mxd_quantize made: the network's blocks in order with "block", none with "layer". */
+MXD_API uint32_t mxd_quantized_blocks(const mxd_model *quantized);
+MXD_API void mxd_quantized_block_get(mxd_quantized_block *out, const mxd_model *quantized, uint32_t index);
 
 /**
  * Write scales, zero points and ranges of a QDQ model as NNI's calibration_config, JSON in dialect "v2" (flat keys; NULL: this) or

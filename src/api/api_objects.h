@@ -21,6 +21,8 @@ struct mxd_model {
     unsigned           references;
     mxdi_graph        *graph; /* as imported; never changed */
     char               hash[33]; /* of the file; "" for models made here */
+    const struct mxdi_block_report *block; /* (n_blocks) that quantizing reported, on graph's arena */
+    uint32_t           n_blocks;
 };
 
 struct mxd_engine {

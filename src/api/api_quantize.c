@@ -177,6 +177,16 @@ static mxd_status parse_repair(uint32_t *out, const char *list, mxd_error *err)
     return MXD_OK;
 }
 
+static mxd_status parse_reconstruct(const mxdi_reconstruction **out, const char *word, mxd_error *err)
+{
+    static const char *const names[] = { "layer", "block" };
+    *out = word && strcmp(word, "block") == 0 ? &mxdi_adaround_blocks : NULL;
+    if (!word || *out || strcmp(word, "layer") == 0)
+        return MXD_OK;
+    const char *const near = mxdi_nearest(word, names, 2);
+    return mxdi_fail(err, MXD_E_USAGE, "reconstruct '%s': layer or block expected%s%s", word, near ? "; perhaps " : "", near ? near : "");
+}
+
 mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_model *model, const mxd_recipe *recipe,
                         const mxd_calibration *calibration, const mxd_dataset *data, const mxd_quantize_options *options, mxd_error *err)
 {
@@ -188,12 +198,14 @@ mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_
     mxdi_source source;
     *out = NULL;
     uint32_t repair = 0;
+    const mxdi_reconstruction *blocks;
     MXD_TRY(parse_repair(&repair, o->repair, err));
+    MXD_TRY(parse_reconstruct(&blocks, MXDI_HAS_FIELD(o, mxd_quantize_options, reconstruct) ? o->reconstruct : NULL, err));
     MXD_TRY(join_constraints(&constraints, ctx, o->for_backends, err));
     if (data)
         source = mxdi_api_source(data);
     const mxdi_quantize_options inner = { .backend = &constraints, .registry = &ctx->registry, .data = data ? &source : NULL, .threads = o->threads,
-                                          .repair = repair, .adaround = &mxdi_adaround, .progress = o->progress, .user = o->user,
+                                          .repair = repair, .adaround = &mxdi_adaround, .blocks = blocks, .progress = o->progress, .user = o->user,
                                           .seed = MXDI_HAS_FIELD(o, mxd_quantize_options, seed) ? o->seed : 0 };
     mxd_model *const q = MXDI_ALLOC(&ctx->allocator, mxd_model, 1);
     if (!q)
@@ -206,6 +218,8 @@ mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_
         return st;
     }
     q->parent = mxdi_api_retain(model);
+    q->block = r.block;
+    q->n_blocks = r.n_blocks;
     if (report)
         *report = (mxd_quantize_report){ .n_layers = r.n_layers, .node = r.node, .precision = r.precision, .avg_weight_bits = r.averages.weight_bits,
                                          .avg_weight_bits_stored = r.averages.weight_bits_stored, .avg_act_bits = r.averages.act_bits,
@@ -213,4 +227,13 @@ mxd_status mxd_quantize(mxd_model **out, mxd_quantize_report *report, const mxd_
                                          .avg_layer_bits_all = r.averages.layer_bits_all, .peak_act_bytes = r.averages.peak_act_bytes };
     *out = q;
     return MXD_OK;
+}
+
+uint32_t mxd_quantized_blocks(const mxd_model *quantized) { return quantized->n_blocks; }
+
+void mxd_quantized_block_get(mxd_quantized_block *out, const mxd_model *quantized, uint32_t index)
+{
+    const mxdi_block_report *const b = &quantized->block[index];
+    *out = (mxd_quantized_block){ .node = b->node, .n_nodes = b->n_nodes, .iterations = (uint32_t)b->iterations, .error_layer = b->before,
+                                  .error_block = b->after, .why = b->why };
 }

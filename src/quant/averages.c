@@ -19,8 +19,7 @@ static double count_of(const mxd_value *v)
     return v->rank >= 0 && mxdi_shape_count(&n, v->dim, v->rank) ? (double)n : 0.0;
 }
 
-/* Multiplications of one sample. */
-static double macs_of(const mxdi_graph *g, const mxd_node *n)
+double mxdi_macs_of(const mxdi_graph *g, const mxd_node *n)
 {
     const mxd_value *const x = &g->value[n->in[0]], *const w = &g->value[n->in[1]], *const y = &g->value[n->out[0]];
     const double batch = g->max_batch > 0 ? (double)g->max_batch : 1.0;
@@ -83,7 +82,7 @@ mxd_status mxdi_averages_of(mxdi_averages *out, mxdi_graph *g, const mxdi_settin
         double layer = fmin(bits, in_bits);
         if (mxdi_is_product(node)) {
             const mxdi_precision p = setting[n].precision;
-            const double a = p.a_bits ? p.a_bits : float_bits(p.compute), w = p.w_bits && p.a_bits ? p.w_bits : float_bits(p.compute), m = macs_of(g, node);
+            const double a = p.a_bits ? p.a_bits : float_bits(p.compute), w = p.w_bits && p.a_bits ? p.w_bits : float_bits(p.compute), m = mxdi_macs_of(g, node);
             s.macs += m;
             s.bops += m * a * w;
             layer = fmax(p.w_bits ? p.w_bits : float_bits(p.compute), a);

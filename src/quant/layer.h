@@ -9,6 +9,16 @@
 #include "ir/graph.h"
 #include "quant/weights.h"
 
+/* Integer `at` of a constant of 8 or 4 bits, as stored. */
+static inline int8_t mxdi_integer_read(const mxd_value *v, int64_t at)
+{
+    const int8_t *const data = v->data;
+    if (v->dtype == MXD_S8)
+        return data[at];
+    const int nibble = (uint8_t)data[at / 2] >> (at % 2 * 4) & 15;
+    return (int8_t)(nibble > 7 ? nibble - 16 : nibble);
+}
+
 /* Weights of a node as (outer, channels, inner), and the axis of output channels. */
 int32_t mxdi_layer_weights(mxdi_weights_view *out, const mxdi_graph *g, const mxd_node *node);
 /* Whether input 1 is a constant of floats, a matrix at least. */

@@ -7,6 +7,7 @@
 #include "quant/prefix.h"
 
 #include "base/dtype.h"
+#include "quant/piece.h"
 
 enum { BATCH = 32, OBSERVED_BYTES = 64 << 20 };
 
@@ -24,6 +25,7 @@ struct mxdi_prefix {
     mxdi_links           links;       /* of the float graph */
     kept                *keep, *next; /* (n_values) alive at the layer before, and at this one */
     uint32_t             n_keep, n_next;
+    uint32_t             held; /* kept though nothing may read it; MXD_NO_VALUE: none */
 };
 
 /* The two sides while they run. */
@@ -42,9 +44,11 @@ mxd_status mxdi_prefix_open(mxdi_prefix **out, const mxdi_graph *graph, const mx
     *out                             = NULL;
     if (!p)
         return mxdi_nomem(err);
-    *p = (mxdi_prefix){
-        .alloc = alloc, .graph = { graph, quantized }, .o = *options, .links = MXDI_LINKS_INIT
-    };
+    *p = (mxdi_prefix){ .alloc = alloc,
+                        .graph = { graph, quantized },
+                        .o     = *options,
+                        .links = MXDI_LINKS_INIT,
+                        .held  = MXD_NO_VALUE };
     if (p->o.samples > p->o.source->samples)
         p->o.samples = p->o.source->samples;
     p->keep       = MXDI_ALLOC(alloc, kept, graph->n_values);
@@ -115,8 +119,9 @@ static bool find_alive(mxdi_prefix *p, uint32_t n)
     p->n_next                     = 0;
     for (uint32_t v = 0; v < g->n_values; v++) {
         const uint32_t from = p->links.first_use[v], to = p->links.first_use[v + 1];
-        if (p->links.producer[v] == MXD_NO_VALUE || p->links.producer[v] >= n || from == to ||
-            p->links.user[to - 1] < n)
+        if (p->links.producer[v] == MXD_NO_VALUE || p->links.producer[v] >= n)
+            continue;
+        if (v != p->held && (from == to || p->links.user[to - 1] < n))
             continue;
         kept *const k = &p->next[p->n_next++];
         *k            = (kept){ .value = v };
@@ -131,17 +136,6 @@ static bool find_alive(mxdi_prefix *p, uint32_t n)
 
 /* ---- pieces of graphs ---- */
 
-static uint32_t producer_of(const mxdi_graph *g, uint32_t value, uint32_t *out)
-{
-    for (uint32_t n = 0; n < g->n_nodes; n++)
-        for (uint32_t k = 0; g->node[n].op && k < g->node[n].n_out; k++)
-            if (g->node[n].out[k] == value) {
-                *out = k;
-                return n;
-            }
-    return MXD_NO_VALUE;
-}
-
 static bool is_used(const mxdi_graph *g, uint32_t value)
 {
     for (uint32_t n = 0; n < g->n_nodes; n++)
@@ -149,25 +143,6 @@ static bool is_used(const mxdi_graph *g, uint32_t value)
             if (g->node[n].in[k] == value)
                 return true;
     return mxdi_graph_is_output(g, value);
-}
-
-/* The kept value of the float graph is an input of `g` in place of what its node makes. */
-static mxd_status cut_at(mxdi_graph *g, const mxdi_graph *from, uint32_t value, mxd_error *err)
-{
-    const mxd_value *const v  = &from->value[value];
-    const uint32_t         id = mxdi_graph_find_value(g, v->name);
-    uint32_t               k  = 0, other;
-    if (id == MXD_NO_VALUE)
-        return mxdi_fail(err, MXD_E_INVAL, "'%s': not in the quantized graph", v->name);
-    const uint32_t n = producer_of(g, id, &k);
-    if (n != MXD_NO_VALUE) {
-        MXD_TRY(mxdi_graph_add_value(&other, g, NULL, v->name, err));
-        mxdi_node_set_out(&g->node[n], k, other);
-    }
-    g->value[id].dtype = v->dtype;
-    g->value[id].rank  = v->rank;
-    memcpy(g->value[id].dim, v->dim, sizeof(v->dim));
-    return MXD_OK;
 }
 
 /* Inputs of a piece: of the network's and the kept ones, those that something reads. */
@@ -200,13 +175,14 @@ static mxd_status cut(mxdi_graph *g, const mxdi_prefix *p, uint32_t target, bool
     g->n_inputs = g->cap_inputs = 0;
     g->n_outputs                = 0;
     mxd_status st               = MXD_OK;
+    uint32_t   id;
     for (uint32_t k = 0; k < p->n_keep && st == MXD_OK; k++)
-        st = cut_at(g, p->graph[0], p->keep[k].value, err);
+        st = mxdi_piece_cut_at(&id, g, &p->graph[0]->value[p->keep[k].value], err);
     if (st == MXD_OK)
         st = mxdi_graph_add_output(g, target, err);
     for (uint32_t k = 0; keep && k < p->n_next && st == MXD_OK; k++) {
         const char *const name = p->graph[0]->value[p->next[k].value].name;
-        const uint32_t    id   = mxdi_graph_find_value(g, name);
+        id                     = mxdi_graph_find_value(g, name);
         if (id == MXD_NO_VALUE)
             st = mxdi_fail(err, MXD_E_INVAL, "'%s': not in the quantized graph", name);
         else if (!find_kept(p, p->next[k].value) && !mxdi_graph_is_output(g, id))
@@ -379,10 +355,44 @@ static void move_on(mxdi_prefix *p, bool ok)
     p->n_next = 0;
 }
 
+void mxdi_prefix_hold(mxdi_prefix *p, uint32_t value)
+{
+    p->held = value;
+}
+
+void mxdi_prefix_rewind(mxdi_prefix *p)
+{
+    uint32_t left = 0;
+    for (uint32_t k = 0; k < p->n_keep; k++)
+        if (p->keep[k].value == p->held)
+            p->keep[left++] = p->keep[k];
+        else
+            drop(p, &p->keep[k]);
+    p->n_keep = left;
+}
+
+mxd_status mxdi_prefix_values(mxdi_prefix *p, uint32_t n, uint32_t x, uint32_t xq,
+                              mxdi_prefix_fn fn, void *user, mxd_error *err)
+{
+    side          s[2]  = { { .engine = NULL }, { .engine = NULL } };
+    const bool    keep  = find_alive(p, n);
+    mxd_status    st    = keep ? make_room(p, err) : MXD_OK;
+    const int64_t batch = batch_for(p, x, keep);
+    if (st == MXD_OK)
+        st = open_side(&s[0], p, 0, x, keep, batch, err);
+    if (st == MXD_OK)
+        st = open_side(&s[1], p, 1, xq, keep, batch, err);
+    if (st == MXD_OK)
+        st = run_pieces(p, s, keep, fn, user, err);
+    close_side(&s[0]);
+    close_side(&s[1]);
+    move_on(p, st == MXD_OK && keep);
+    return st;
+}
+
 mxd_status mxdi_prefix_run(mxdi_prefix *p, uint32_t n, mxdi_prefix_fn fn, void *user,
                            mxd_error *err)
 {
-    side                  s[2] = { { .engine = NULL }, { .engine = NULL } };
     const mxd_node *const node = &p->graph[0]->node[n];
     const mxd_node       *twin = NULL;
     for (uint32_t k = 0; k < p->graph[1]->n_nodes; k++)
@@ -390,17 +400,5 @@ mxd_status mxdi_prefix_run(mxdi_prefix *p, uint32_t n, mxdi_prefix_fn fn, void *
             twin = &p->graph[1]->node[k];
     if (!twin)
         return mxdi_fail(err, MXD_E_INVAL, "'%s': not in the quantized graph", node->name);
-    const bool    keep  = find_alive(p, n);
-    mxd_status    st    = keep ? make_room(p, err) : MXD_OK;
-    const int64_t batch = batch_for(p, node->in[0], keep);
-    if (st == MXD_OK)
-        st = open_side(&s[0], p, 0, node->in[0], keep, batch, err);
-    if (st == MXD_OK)
-        st = open_side(&s[1], p, 1, twin->in[0], keep, batch, err);
-    if (st == MXD_OK)
-        st = run_pieces(p, s, keep, fn, user, err);
-    close_side(&s[0]);
-    close_side(&s[1]);
-    move_on(p, st == MXD_OK && keep);
-    return st;
+    return mxdi_prefix_values(p, n, node->in[0], twin->in[0], fn, user, err);
 }

@@ -33,5 +33,13 @@ typedef mxd_status (*mxdi_prefix_fn)(void *user, const mxd_tensor *x, const mxd_
  * may have changed, of those from the last n on. */
 mxd_status mxdi_prefix_run(mxdi_prefix *p, uint32_t n, mxdi_prefix_fn fn, void *user,
                            mxd_error *err);
-int64_t    mxdi_prefix_samples(const mxdi_prefix *p);
+/* The same of value `x` of the float graph and value `xq` of the quantized one; what is kept in
+ * front of node n makes them. */
+mxd_status mxdi_prefix_values(mxdi_prefix *p, uint32_t n, uint32_t x, uint32_t xq,
+                              mxdi_prefix_fn fn, void *user, mxd_error *err);
+/* `value` of the float graph stays kept, whoever reads it, until another is held. */
+void mxdi_prefix_hold(mxdi_prefix *p, uint32_t value);
+/* All but that is forgotten: n and the changes to constants start again behind it. */
+void    mxdi_prefix_rewind(mxdi_prefix *p);
+int64_t mxdi_prefix_samples(const mxdi_prefix *p);
 #endif

@@ -250,8 +250,8 @@ static mxd_status quantize(struct job *j, mxdi_quantize_result *result, const mx
             j->setting[n].correct_bias = false;
         }
     if (st == MXD_OK && needs_data) {
-        const mxdi_repair_options o = { j->o->registry, j->o->data, j->o->adaround, j->o->threads, j->o->seed, { j->o->progress, j->o->user, j->calibrated, 1.0 } };
-        st = mxdi_repair(j->g, before, j->setting, &o, err);
+        const mxdi_repair_options o = { j->o->registry, j->o->data, j->o->adaround, j->o->blocks, j->o->threads, j->o->seed, { j->o->progress, j->o->user, j->calibrated, 1.0 } };
+        st = mxdi_repair(result, j->g, before, j->setting, &o, err);
     }
     mxdi_graph_destroy(before);
     return st;
@@ -262,6 +262,7 @@ mxd_status mxdi_quantize(mxdi_graph **out, mxdi_quantize_result *result, const m
 {
     struct job j = { .original = graph, .o = options, .given = calibration };
     *out = NULL;
+    *result = (mxdi_quantize_result){ .n_layers = 0 };
     MXD_TRY(mxdi_graph_clone(&j.g, graph, err));
     const mxd_status st = quantize(&j, result, recipe, err);
     mxdi_calibration_destroy(j.own);

@@ -14,24 +14,14 @@
 #include "engine/asked.h"
 #include "quant/columns.h"
 #include "quant/layer.h"
+#include "quant/repair_impl.h"
 
 enum {
     MOST_SAMPLES   = 1024,
     WANTED_COLUMNS = 32768, /* of a layer, drawn from all its samples */
-    MOST_BIAS      = 1 << 30
+    BLOCK_WORK     = 10     /* of a layer in its block, in what it was on its own */
 };
 static const size_t kept_bytes = (size_t)512 << 20;
-
-typedef struct repairer {
-    mxdi_graph                *q;
-    const mxdi_graph          *g;
-    const mxdi_setting        *setting;
-    const mxdi_repair_options *o;
-    mxdi_links                 links; /* of q */
-    mxdi_prefix               *prefix;
-    mxdi_pool                 *pool;
-    const mxd_allocator       *alloc;
-} repairer;
 
 typedef struct layer {
     mxdi_arena          arena;
@@ -46,37 +36,12 @@ typedef struct layer {
     double             *mean_x, *mean_off; /* (groups, k); sums while columns come */
     int64_t             seen;              /* columns of each group */
     void               *state;             /* of the rounding, or NULL */
-    repairer           *r;
+    mxdi_repairer      *r;
     mxdi_rng            rng;
     mxdi_progress       progress;
 } layer;
 
 /* ---- a layer's weights as rows ---- */
-
-static int64_t weight_at(const mxdi_weights_view *v, int64_t row, int64_t k)
-{
-    return (k / v->inner * v->channels + row) * v->inner + k % v->inner;
-}
-
-static int8_t read_integer(const mxd_value *v, int64_t at)
-{
-    const int8_t *const data = v->data;
-    if (v->dtype == MXD_S8)
-        return data[at];
-    const int nibble = (uint8_t)data[at / 2] >> (at % 2 * 4) & 15;
-    return (int8_t)(nibble > 7 ? nibble - 16 : nibble);
-}
-
-static void write_integer(mxd_value *v, int64_t at, int8_t q)
-{
-    uint8_t *const data = (uint8_t *)(uintptr_t)v->data; /* a copy made by quantizing */
-    if (v->dtype == MXD_S8) {
-        data[at] = (uint8_t)q;
-        return;
-    }
-    const int shift = (int)(at % 2 * 4);
-    data[at / 2]    = (uint8_t)((data[at / 2] & (0xF0 >> shift)) | (q & 15) << shift);
-}
 
 /* Which of the scales is that of element k of a row: one, one for each row, or blocks of input
  * channels, (rows, blocks, taps). */
@@ -91,12 +56,26 @@ static int64_t scale_at(int64_t row, int64_t k, int64_t n_scales, int64_t block,
     return (row * blocks + k / taps / block) * taps + k % taps;
 }
 
-static uint32_t find_maker(const repairer *r, uint32_t value, const char *op)
+uint32_t mxdi_repair_maker(const mxdi_repairer *r, uint32_t value, const char *op)
 {
     uint32_t n = r->links.producer[value];
     while (n != MXD_NO_VALUE && mxdi_node_is(&r->q->node[n], "Cast"))
         n = r->links.producer[r->q->node[n].in[0]];
     return n != MXD_NO_VALUE && mxdi_node_is(&r->q->node[n], op) ? n : MXD_NO_VALUE;
+}
+
+mxd_status mxdi_repair_twin(const mxd_node **twin, uint32_t *dequantizer, const mxdi_repairer *r,
+                            uint32_t n, mxd_error *err)
+{
+    const char *const name = r->g->node[n].name;
+    *twin                  = NULL;
+    for (uint32_t k = 0; k < r->q->n_nodes; k++)
+        if (strcmp(r->q->node[k].name, name) == 0)
+            *twin = &r->q->node[k];
+    *dequantizer = *twin ? mxdi_repair_maker(r, (*twin)->in[1], "DequantizeLinear") : MXD_NO_VALUE;
+    if (*dequantizer == MXD_NO_VALUE)
+        return mxdi_fail(err, MXD_E_INVAL, "'%s': not in the quantized graph", name);
+    return MXD_OK;
 }
 
 static mxd_status read_rows(layer *l, const mxd_node *dequantizer, mxd_error *err)
@@ -116,9 +95,9 @@ static mxd_status read_rows(layer *l, const mxd_node *dequantizer, mxd_error *er
         return mxdi_nomem(err);
     for (int64_t c = 0; c < rows; c++)
         for (int64_t i = 0; i < k; i++) {
-            const int64_t at = weight_at(&l->view, c, i);
+            const int64_t at = mxdi_weight_at(&l->view, c, i);
             w[c * k + i]     = l->view.w[at];
-            l->q[c * k + i]  = read_integer(l->stored, at);
+            l->q[c * k + i]  = mxdi_integer_read(l->stored, at);
             scale[c * k + i] =
                 ((const float *)s->data)[scale_at(c, i, n_scales, block, l->columns.taps, k)];
         }
@@ -139,7 +118,7 @@ static mxd_status find_bias(layer *l, mxd_error *err)
         mxd_node_float(l->node, "beta", 1.0f) == 0.0f)
         return MXD_OK;
     mxd_value     *v = &q->value[l->twin->in[2]];
-    const uint32_t n = find_maker(l->r, l->twin->in[2], "DequantizeLinear");
+    const uint32_t n = mxdi_repair_maker(l->r, l->twin->in[2], "DequantizeLinear");
     if (n != MXD_NO_VALUE) {
         v             = &q->value[q->node[n].in[0]];
         l->bias_scale = q->value[q->node[n].in[1]].data;
@@ -152,18 +131,14 @@ static mxd_status find_bias(layer *l, mxd_error *err)
     return v->data ? MXD_OK : mxdi_nomem(err);
 }
 
-static mxd_status open_layer(layer *l, repairer *r, uint32_t n, mxd_error *err)
+static mxd_status open_layer(layer *l, mxdi_repairer *r, uint32_t n, mxd_error *err)
 {
     mxdi_arena_init(&l->arena, r->alloc);
     l->r    = r;
     l->rng  = mxdi_rng_stream(r->o->seed, n);
     l->node = &r->g->node[n];
-    for (uint32_t k = 0; k < r->q->n_nodes; k++)
-        if (strcmp(r->q->node[k].name, l->node->name) == 0)
-            l->twin = &r->q->node[k];
-    const uint32_t w = l->twin ? find_maker(r, l->twin->in[1], "DequantizeLinear") : MXD_NO_VALUE;
-    if (w == MXD_NO_VALUE)
-        return mxdi_fail(err, MXD_E_INVAL, "'%s': not in the quantized graph", l->node->name);
+    uint32_t w;
+    MXD_TRY(mxdi_repair_twin(&l->twin, &w, r, n, err));
     l->stored = &r->q->value[r->q->node[w].in[0]];
     mxdi_layer_weights(&l->view, r->g, l->node);
     MXD_TRY(mxdi_columns_of(&l->columns, r->g, l->node, err));
@@ -252,7 +227,6 @@ static mxd_status observe(void *user, const mxd_tensor *x, const mxd_tensor *xq,
 
 /* ---- correcting ---- */
 
-/* Integer layers must not overflow whatever they read: half the range is the bias's. */
 static void keep_in_range(layer *l)
 {
     const int64_t k = l->rows.k, rows = l->rows.groups * l->rows.rows;
@@ -260,7 +234,7 @@ static void keep_in_range(layer *l)
         int64_t sum = 0;
         for (int64_t i = 0; i < k; i++)
             sum += l->q[c * k + i] < 0 ? -l->q[c * k + i] : l->q[c * k + i];
-        if (sum * 256 >= MOST_BIAS)
+        if (!mxdi_sums_fit(sum))
             memcpy(l->q + c * k, l->nearest + c * k, (size_t)k);
     }
 }
@@ -291,7 +265,7 @@ static void correct_bias(layer *l)
             continue;
         }
         const double r       = rint(to / (double)l->bias_scale[c]);
-        ((int32_t *)data)[c] = (int32_t)fmin(fmax(r, -MOST_BIAS), MOST_BIAS);
+        ((int32_t *)data)[c] = (int32_t)fmin(fmax(r, -MXDI_MOST_BIAS), MXDI_MOST_BIAS);
     }
 }
 
@@ -310,11 +284,11 @@ static mxd_status round_layer(layer *l, const mxdi_progress *progress, mxd_error
     keep_in_range(l);
     for (int64_t c = 0; c < l->view.channels; c++)
         for (int64_t k = 0; k < l->rows.k; k++)
-            write_integer(l->stored, weight_at(&l->view, c, k), l->q[c * l->rows.k + k]);
+            mxdi_integer_write(l->stored, mxdi_weight_at(&l->view, c, k), l->q[c * l->rows.k + k]);
     return MXD_OK;
 }
 
-static mxd_status repair_layer(repairer *r, uint32_t n, const mxdi_progress *progress,
+static mxd_status repair_layer(mxdi_repairer *r, uint32_t n, const mxdi_progress *progress,
                                mxd_error *err)
 {
     layer               l    = { .arena = { .top = NULL } };
@@ -333,7 +307,7 @@ static mxd_status repair_layer(repairer *r, uint32_t n, const mxdi_progress *pro
     return st;
 }
 
-static bool is_repaired(const repairer *r, uint32_t n)
+static bool is_repaired(const mxdi_repairer *r, uint32_t n)
 {
     const mxdi_setting *const s    = &r->setting[n];
     const mxd_node *const     node = &r->g->node[n];
@@ -347,10 +321,66 @@ static bool is_repaired(const repairer *r, uint32_t n)
     return rounds || s->correct_bias;
 }
 
-mxd_status mxdi_repair(mxdi_graph *quantized, const mxdi_graph *graph, const mxdi_setting *setting,
-                       const mxdi_repair_options *options, mxd_error *err)
+/* Layer n, or the block of layers that ends there, is `work` of the whole. */
+static mxdi_progress next_part(const mxdi_repairer *r, double *done, double work)
 {
-    repairer                  r      = { .q       = quantized,
+    const mxdi_progress *const p   = &r->o->progress;
+    double                     all = 0.0;
+    for (uint32_t n = 0; n < r->g->n_nodes; n++)
+        all += is_repaired(r, n);
+    for (uint32_t k = 0; k < r->n_spans; k++)
+        all += BLOCK_WORK * r->span[k].layers;
+    const double        step = (p->to - p->from) / all;
+    const mxdi_progress part = { p->fn, p->user, p->from + step * *done,
+                                 p->from + step * (*done + work) };
+    *done += work;
+    return part;
+}
+
+static mxd_status repair_all(mxdi_quantize_result *result, mxdi_repairer *r, mxd_error *err)
+{
+    double done = 0.0;
+    for (uint32_t n = 0; n < r->g->n_nodes; n++) {
+        const mxdi_block_span *const b =
+            result->n_blocks < r->n_spans ? &r->span[result->n_blocks] : NULL;
+        if (b && b->first == n)
+            mxdi_prefix_hold(r->prefix, b->in);
+        if (is_repaired(r, n)) {
+            const mxdi_progress part = next_part(r, &done, 1.0);
+            MXD_TRY(
+                mxdi_wrap(err, repair_layer(r, n, &part, err), "layer '%s'", r->g->node[n].name));
+        }
+        if (!b || b->last != n)
+            continue;
+        const mxdi_progress part = next_part(r, &done, BLOCK_WORK * b->layers);
+        MXD_TRY(mxdi_wrap(err,
+                          mxdi_repair_block(&result->block[result->n_blocks], r, b, &part, err),
+                          "block up to '%s'", r->g->node[n].name));
+        mxdi_prefix_hold(r->prefix, MXD_NO_VALUE);
+        result->n_blocks++;
+    }
+    return MXD_OK;
+}
+
+/* Which layers' roundings are chosen, and their blocks. */
+static mxd_status find_work(mxdi_quantize_result *result, mxdi_repairer *r, mxd_error *err)
+{
+    r->rounds = MXDI_NEW(&r->arena, bool, (size_t)r->g->n_nodes + 1);
+    if (!r->rounds)
+        return mxdi_nomem(err);
+    for (uint32_t n = 0; n < r->g->n_nodes; n++)
+        r->rounds[n] = is_repaired(r, n) && r->setting[n].rounding == MXDI_ADAROUND;
+    if (r->o->blocks)
+        MXD_TRY(mxdi_repair_find_blocks(r, err));
+    result->block = MXDI_NEW(&r->q->arena, mxdi_block_report, (size_t)r->n_spans + 1);
+    return result->block ? MXD_OK : mxdi_nomem(err);
+}
+
+mxd_status mxdi_repair(mxdi_quantize_result *result, mxdi_graph *quantized, const mxdi_graph *graph,
+                       const mxdi_setting *setting, const mxdi_repair_options *options,
+                       mxd_error *err)
+{
+    mxdi_repairer             r      = { .q       = quantized,
                                          .g       = graph,
                                          .setting = setting,
                                          .o       = options,
@@ -358,26 +388,19 @@ mxd_status mxdi_repair(mxdi_graph *quantized, const mxdi_graph *graph, const mxd
                                          .alloc   = graph->arena.alloc };
     const mxdi_prefix_options prefix = { options->registry, options->source, MOST_SAMPLES,
                                          kept_bytes, options->threads };
-    uint32_t                  layers = 0, done = 0;
-    mxd_status                st = mxdi_links_build(&r.links, quantized, err);
+    mxdi_arena_init(&r.arena, r.alloc);
+    mxd_status st = mxdi_links_build(&r.links, quantized, err);
     if (st == MXD_OK)
         st = mxdi_pool_create(&r.pool, options->threads, err);
     if (st == MXD_OK)
         st = mxdi_prefix_open(&r.prefix, graph, quantized, &prefix, err);
-    for (uint32_t n = 0; n < graph->n_nodes; n++)
-        layers += is_repaired(&r, n);
-    for (uint32_t n = 0; n < graph->n_nodes && st == MXD_OK; n++) {
-        if (!is_repaired(&r, n))
-            continue;
-        const mxdi_progress *const p    = &options->progress;
-        const double               step = (p->to - p->from) / layers;
-        const mxdi_progress        part = { p->fn, p->user, p->from + step * done,
-                                            p->from + step * (done + 1) };
-        st = mxdi_wrap(err, repair_layer(&r, n, &part, err), "layer '%s'", graph->node[n].name);
-        done++;
-    }
+    if (st == MXD_OK)
+        st = find_work(result, &r, err);
+    if (st == MXD_OK)
+        st = repair_all(result, &r, err);
     mxdi_prefix_close(r.prefix);
     mxdi_pool_destroy(r.pool);
     mxdi_links_free(&r.links);
+    mxdi_arena_fini(&r.arena);
     return st;
 }

@@ -2,7 +2,8 @@
  *
  * Corrections of a quantized graph, layer by layer in graph order, each with the input that the
  * layers in front of it now give: rounding chosen by what a layer puts out in place of the nearest,
- * and the mean error taken out by the bias.
+ * and the mean error taken out by the bias. Then, if asked for, roundings of the layers of a block
+ * together, by what the block puts out.
  */
 #ifndef MXDI_QUANT_REPAIR_H
 #define MXDI_QUANT_REPAIR_H
@@ -14,12 +15,13 @@
 #include "quant/rounding.h"
 
 typedef struct mxdi_repair_options {
-    const mxdi_registry *registry;
-    const mxdi_source   *source;
-    const mxdi_rounding *rounding; /* NULL: none is chosen */
-    uint32_t             threads;
-    uint64_t             seed; /* of the places at which layers are compared */
-    mxdi_progress        progress;
+    const mxdi_registry       *registry;
+    const mxdi_source         *source;
+    const mxdi_rounding       *rounding; /* NULL: none is chosen */
+    const mxdi_reconstruction *blocks;   /* NULL: layers stay as chosen one by one */
+    uint32_t                   threads;
+    uint64_t                   seed; /* of the places at which layers are compared */
+    mxdi_progress              progress;
 } mxdi_repair_options;
 
 /* Gives each layer of a canonical float graph its `rounding` and `correct_bias`, and the layers
@@ -31,7 +33,8 @@ mxd_status mxdi_repair_ask(mxdi_setting *setting, bool *needs_data, mxdi_graph *
 /* `graph`: the float graph that `quantized` was made from, nodes by name; setting (n_nodes of
  * `graph`) says by `rounding` and `correct_bias` what each layer gets. Constants of `quantized`
  * change. Layers whose weights are no constants, and Conv over more than 3 axes, stay as they are.
- */
-mxd_status mxdi_repair(mxdi_graph *quantized, const mxdi_graph *graph, const mxdi_setting *setting,
-                       const mxdi_repair_options *options, mxd_error *err);
+ * result: its blocks are filled in. */
+mxd_status mxdi_repair(mxdi_quantize_result *result, mxdi_graph *quantized, const mxdi_graph *graph,
+                       const mxdi_setting *setting, const mxdi_repair_options *options,
+                       mxd_error *err);
 #endif

@@ -51,5 +51,9 @@ mxd_status mxdi_repair_ask(mxdi_setting *setting, bool *needs_data, mxdi_graph *
     if (*needs_data && !o->data)
         return mxdi_fail(err, MXD_E_USAGE,
                          "repair '%s': samples to compare layers on (--data SPEC) expected", asks);
+    if (o->blocks && (!asks || strcmp(asks, "adaround") != 0))
+        return mxdi_fail(
+            err, MXD_E_USAGE,
+            "reconstruct 'block': repair 'adaround' expected, no roundings are chosen");
     return own_biases(g, setting, err);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a method that chooses how each weight is rounded has to offer, so that the corrections of
- * src/quant can call one that lives above them (AdaRound in src/train).
+ * What methods that choose how each weight is rounded have to offer, layer by layer or the layers
+ * of a block at once, so that the corrections of src/quant can call those that live above them
+ * (AdaRound in src/train).
  */
 #ifndef MXDI_QUANT_ROUNDING_H
 #define MXDI_QUANT_ROUNDING_H
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "ir/graph.h"
 
 /* One layer. Rows are output channels, groups * rows in all; k: inputs of each. */
 typedef struct mxdi_rounding_layer {
@@ -48,4 +50,47 @@ typedef struct mxdi_rounding {
                         const mxdi_progress *progress, mxd_error *err);
     void (*close)(void *state); /* NULL is fine */
 } mxdi_rounding;
+
+/* ---- the layers of a block at once ---- */
+
+enum { MXDI_BLOCK_BATCH = 32 };
+
+/* One layer whose roundings are to be chosen; its node has that name in both graphs. */
+typedef struct mxdi_block_layer {
+    const char *name;
+    int8_t     *q; /* (n) in the order of the graph, |q| <= q_max */
+    int64_t     n;
+    int32_t     q_max;
+} mxdi_block_layer;
+
+typedef struct mxdi_block {
+    const mxdi_graph       *graph;     /* the float network */
+    const mxdi_graph       *quantized; /* the block alone, bound to MXDI_BLOCK_BATCH */
+    const mxdi_block_layer *layer;
+    uint32_t                n_layers, threads;
+    int64_t                 samples; /* that there are; one that needs too much room takes fewer */
+    int32_t                 iterations;
+    uint64_t                seed;
+} mxdi_block;
+
+/* Mean squares of how far the block's outputs are off, in those of the outputs. */
+typedef struct mxdi_block_errors {
+    double before, after;
+} mxdi_block_errors;
+
+typedef struct mxdi_reconstruction {
+    /* `block` and its graphs outlive the state. MXD_E_UNSUPPORTED: why this block cannot be done.
+     */
+    mxd_status (*open)(void **state, const mxdi_block *block, const mxd_allocator *alloc,
+                       mxd_error *err);
+    /* The next `count` samples: x is what the quantized block gets, y what the float block gives;
+     * floats, (count, ...). */
+    mxd_status (*add)(void *state, const mxd_tensor *x, const mxd_tensor *y, int64_t count,
+                      mxd_error *err);
+    /* The layers' q, down or up of each weight as before, become as chosen if that brings the
+     * block's outputs closer. */
+    mxd_status (*solve)(void *state, mxdi_block_errors *errors, const mxdi_progress *progress,
+                        mxd_error *err);
+    void (*close)(void *state); /* NULL is fine */
+} mxdi_reconstruction;
 #endif

@@ -8,6 +8,9 @@
 
 #include "quant/rounding.h"
 
-/* Results do not depend on the number of threads. */
+/* Results of both do not depend on the number of threads. */
 extern const mxdi_rounding mxdi_adaround;
+/* The layers of a block together (BRECQ: Li et al. 2021, arXiv:2102.05426, eq. 10 with the plain
+ * mean square), from where the above stands. */
+extern const mxdi_reconstruction mxdi_adaround_blocks;
 #endif

@@ -10,21 +10,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "train/relaxed.h"
 
-/* Constants of the paper: the stretched sigmoid (eq. 23), the weight of the regularizer and the
- * annealing of its exponent (section 5); Adam's step is for whole gradients in place of small
- * batches'. */
-static const float stretch = 1.2f, shift = -0.1f, reg_weight = 0.01f;
-static const float beta_first = 20.0f, beta_last = 2.0f, warm_up = 0.2f;
-static const float rate = 1e-2f, decay1 = 0.9f, decay2 = 0.999f, epsilon = 1e-8f;
-
-enum { POWERS = 256 };
+/* For gradients of all columns at once: the paper's 1e-3 is for 10000 small batches. */
+static const float rate = 1e-2f;
 
 /* ---- room: d, G d, sigmoid (or roundings) and the gradient of all rows; a panel of the product
  * ---- */
 
 typedef struct room {
-    float *d, *gd, *sigmoid, *gradient, *powers;
+    float *d, *gd, *sigmoid, *gradient;
     void  *panel;
 } room;
 
@@ -50,14 +45,14 @@ size_t mxdi_adaround_room(int64_t k, const mxdi_adaround_kernels *kernels)
 {
     mxdi_matmul_f32 op;
     (void)product(&op, MXDI_ADAROUND_ROWS, k, kernels->isa); /* sizes are small and agree */
-    return (4 * floats_of(k) + POWERS + 16) * sizeof(float) + mxdi_matmul_f32_scratch(&op);
+    return 4 * floats_of(k) * sizeof(float) + mxdi_matmul_f32_scratch(&op);
 }
 
 static room room_of(void *memory, int64_t k)
 {
     float *const f = memory;
     const size_t n = floats_of(k);
-    return (room){ f, f + n, f + 2 * n, f + 3 * n, f + 4 * n, f + 4 * n + POWERS + 16 };
+    return (room){ f, f + n, f + 2 * n, f + 3 * n, f + 4 * n };
 }
 
 /* m->gd = m->d G: G is symmetric. */
@@ -93,34 +88,13 @@ void mxdi_adaround_start(mxdi_adaround_soft *s, const mxdi_adaround_case *c,
     for (int64_t r = 0; r < c->rows; r++)
         for (int64_t i = r * c->stride; i < r * c->stride + c->k; i++) {
             const float h = c->step[i] > 0.0f ? -c->base[i] / c->step[i] : 0.5f;
-            const float p = (fminf(fmaxf(h, 0.01f), 0.99f) - shift) / stretch;
-            s->v[i]       = logf(p / (1.0f - p));
+            s->v[i]       = mxdi_relaxed_v(h);
             s->m1[i] = s->m2[i] = 0.0f;
         }
 }
 
-/* |2h - 1|^(beta - 1) by linear interpolation: smooth enough, and a power for each weight is not.
- */
-static void make_powers(float *powers, float beta)
-{
-    for (int i = 0; i <= POWERS; i++)
-        powers[i] = powf((float)i / POWERS, beta - 1.0f);
-}
-
-static float power_at(const float *powers, float u)
-{
-    const float at = u * POWERS;
-    const int   i  = (int)at < POWERS - 1 ? (int)at : POWERS - 1;
-    return powers[i] + (at - (float)i) * (powers[i + 1] - powers[i]);
-}
-
-static float clip01(float h)
-{
-    return h < 0.0f ? 0.0f : h > 1.0f ? 1.0f : h;
-}
-
 static void gradient_of(const room *m, const mxdi_adaround_soft *s, const mxdi_adaround_case *c,
-                        float beta, const mxdi_adaround_kernels *kernels)
+                        const mxdi_relaxed_step *step, const mxdi_adaround_kernels *kernels)
 {
     static const mxdi_unary_params none = { 0.0f, 0.0f };
     for (int64_t r = 0; r < c->rows; r++) {
@@ -128,17 +102,14 @@ static void gradient_of(const room *m, const mxdi_adaround_soft *s, const mxdi_a
         const int64_t row = r * c->stride;
         kernels->unary->fn[MXDI_UNARY_SIGMOID](sigmoid, s->v + row, (size_t)c->k, &none);
         for (int64_t i = 0; i < c->k; i++)
-            d[i] = c->base[row + i] + c->step[row + i] * clip01(sigmoid[i] * stretch + shift);
+            d[i] = c->base[row + i] + c->step[row + i] * mxdi_relaxed_h(sigmoid[i]);
     }
     multiply(m, c, kernels);
     for (int64_t r = 0; r < c->rows; r++)
         for (int64_t i = 0; i < c->k; i++) {
             const int64_t at = r * c->stride + i, in = r * c->k + i;
-            const float   p = m->sigmoid[in], h = clip01(p * stretch + shift), u = 2.0f * h - 1.0f;
-            float         g = 2.0f * (m->gd[in] - c->target[at]) * c->step[at] * c->weight[r];
-            if (beta > 0.0f)
-                g -= copysignf(2.0f * reg_weight * beta * power_at(m->powers, fabsf(u)), u);
-            m->gradient[in] = h > 0.0f && h < 1.0f ? g * stretch * p * (1.0f - p) : 0.0f;
+            const float   dh = 2.0f * (m->gd[in] - c->target[at]) * c->step[at] * c->weight[r];
+            m->gradient[in]  = mxdi_relaxed_gradient(step, dh, m->sigmoid[in]);
         }
 }
 
@@ -146,39 +117,28 @@ void mxdi_adaround_gradient(float *gradient, const mxdi_adaround_soft *s,
                             const mxdi_adaround_case *c, float beta,
                             const mxdi_adaround_kernels *kernels, void *memory)
 {
-    const room m = room_of(memory, c->k);
-    make_powers(m.powers, beta);
-    gradient_of(&m, s, c, beta, kernels);
+    const room        m = room_of(memory, c->k);
+    mxdi_relaxed_step step;
+    mxdi_relaxed_powers(&step, beta);
+    gradient_of(&m, s, c, &step, kernels);
     for (int64_t r = 0; r < c->rows; r++)
         memcpy(gradient + r * c->stride, m.gradient + r * c->k, (size_t)c->k * sizeof(float));
-}
-
-static float beta_at(int32_t iteration, int32_t all)
-{
-    const float t = ((float)iteration / (float)all - warm_up) / (1.0f - warm_up);
-    return t < 0.0f ? 0.0f : beta_first + (beta_last - beta_first) * t;
 }
 
 void mxdi_adaround_iterate(mxdi_adaround_soft *s, const mxdi_adaround_case *c, int32_t from,
                            int32_t to, int32_t all, const mxdi_adaround_kernels *kernels,
                            void *memory)
 {
-    const room m = room_of(memory, c->k);
+    const room        m = room_of(memory, c->k);
+    mxdi_relaxed_step step;
     for (int32_t t = from; t < to; t++) {
-        const float beta  = beta_at(t, all);
-        const float scale = rate * sqrtf(1.0f - powf(decay2, (float)(t + 1))) /
-                            (1.0f - powf(decay1, (float)(t + 1)));
-        make_powers(m.powers, beta);
-        gradient_of(&m, s, c, beta, kernels);
+        mxdi_relaxed_begin(&step, t, all, rate);
+        gradient_of(&m, s, c, &step, kernels);
         for (int64_t r = 0; r < c->rows; r++) {
-            float *const v = s->v + r * c->stride, *const m1 = s->m1 + r * c->stride,
-                         *const m2 = s->m2 + r * c->stride;
-            const float *const  g  = m.gradient + r * c->k;
-            for (int64_t i = 0; i < c->k; i++) {
-                m1[i] += (1.0f - decay1) * (g[i] - m1[i]);
-                m2[i] += (1.0f - decay2) * (g[i] * g[i] - m2[i]);
-                v[i] -= scale * m1[i] / (sqrtf(m2[i]) + epsilon);
-            }
+            const int64_t row = r * c->stride;
+            for (int64_t i = 0; i < c->k; i++)
+                mxdi_relaxed_move(s->v + row + i, s->m1 + row + i, s->m2 + row + i,
+                                  m.gradient[r * c->k + i], &step);
         }
     }
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Losses; a few thousand numbers, so in one thread and in order. */
+ *
+ * Losses: of logits, a few thousand numbers, in one thread and in order; of maps by blocks of images.
+ */
 #include "train/loss.h"
 
 #include <math.h>
+
+#include "train/clones.h"
 
 static void softmax(double *p, const float *x, int64_t n)
 {
@@ -57,15 +61,55 @@ mxd_status mxdi_loss_cross_entropy(mxdi_loss *out, mxdi_tape *t, const int64_t *
     return st;
 }
 
+/* ---- mean square ---- */
+
+enum { LANES = 16 };
+
+struct squared {
+    const mxdi_tape *t;
+    const float     *target;
+    float            scale; /* of dx */
+};
+
+/* One image's pixel: LANES sums, which a vector holds. */
+static inline void square_lanes(double *sum, float *dx, const float *y, const float *target, float scale, int n)
+{
+    for (int k = 0; k < n; k++) {
+        const float d = y[k] - target[k];
+        sum[k] += (double)d * (double)d;
+        dx[k] = scale * d;
+    }
+}
+
+MXDI_CLONES static void squared_block(void *arg, int64_t block, unsigned thread)
+{
+    const struct squared *const s = arg;
+    const mxdi_train_value *const y = &s->t->value[s->t->output];
+    const mxdi_blocked *const l = &y->layout;
+    const int64_t area = (int64_t)l->h * l->w;
+    double sum[LANES] = { 0.0 };
+    (void)thread;
+    for (int64_t r = 0; r < area * l->block; r++) { /* pixels, their images side by side */
+        const int64_t at = block * l->block_stride + r * l->pitch, image = block * l->block + r % l->block;
+        const float *const target = s->target + (image * area + r / l->block) * l->channels;
+        int64_t c = 0;
+        for (; c + LANES <= l->channels; c += LANES)
+            square_lanes(sum, y->dx + at + c, y->x + at + c, target + c, s->scale, LANES);
+        if (c < l->channels)
+            square_lanes(sum, y->dx + at + c, y->x + at + c, target + c, s->scale, (int)(l->channels - c));
+    }
+    for (int k = 1; k < LANES; k++)
+        sum[0] += sum[k];
+    s->t->partial[block * s->t->partial_width] = sum[0];
+}
+
 void mxdi_loss_squared(mxdi_loss *out, mxdi_tape *t, const float *target)
 {
-    const mxdi_train_value *const y = &t->value[t->output];
-    const int64_t n = y->layout.channels, batch = t->options.batch;
+    const mxdi_blocked *const l = &t->value[t->output].layout;
+    const double n = (double)l->h * (double)l->w * (double)l->channels;
+    struct squared s = { t, target, (float)(2.0 / (n * (double)t->options.batch)) };
+    mxdi_tape_each_block(t, squared_block, &s);
     *out = (mxdi_loss){ 0.0, 0 };
-    for (int64_t b = 0; b < batch; b++)
-        for (int64_t c = 0; c < n; c++) {
-            const double d = (double)y->x[b * y->layout.pitch + c] - (double)target[b * n + c];
-            out->sum += d * d / (double)n;
-            y->dx[b * y->layout.pitch + c] = (float)(2.0 * d / ((double)n * (double)batch));
-        }
+    mxdi_tape_sum_blocks(t, &out->sum, 1);
+    out->sum /= n;
 }

@@ -214,7 +214,8 @@ static void prepare(mxdi_act_quantizer *a)
             a->z = (int32_t)rintf(mxdi_fake_clamp(a->offset->w[0], (float)a->q_min, (float)a->q_max));
         break;
     case MXDI_TRAIN_PACT: a->s = a->scale->w[0] / (float)(a->q_max - a->z); break;
-    case MXDI_TRAIN_DOREFA: break; /* the calibrated range stays */
+    case MXDI_TRAIN_DOREFA:
+    case MXDI_TRAIN_STEPS: break; /* the calibrated range stays */
     }
     a->step = (double)a->s;
 }

@@ -52,7 +52,7 @@ typedef struct mxdi_weight_quantizer {
     bool            per_channel;
     int64_t         channels;
     mxdi_param     *scale;        /* (channels) LSQ, LSQ+; NULL: of the weights' extremes */
-    float          *s;            /* (channels) of this step; one scale is repeated */
+    float          *s;            /* (channels) of this step, at first the graph's; one scale is repeated */
     float          *largest, *largest_w; /* (channels) DoReFa */
 } mxdi_weight_quantizer;
 

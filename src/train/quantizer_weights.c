@@ -42,6 +42,8 @@ mxd_status mxdi_weight_quantizer_create(mxdi_weight_quantizer **out, mxdi_tape *
     wq->largest_w = MXDI_NEW(&t->arena, float, (size_t)channels);
     if (!wq->s || !wq->largest || !wq->largest_w)
         return mxdi_nomem(err);
+    for (int64_t c = 0; c < channels; c++)
+        wq->s[c] = ((const float *)scale->data)[n == 1 ? 0 : c];
     *out = wq;
     if (wq->method != MXDI_TRAIN_LSQ && wq->method != MXDI_TRAIN_LSQ_PLUS)
         return MXD_OK;
@@ -89,6 +91,10 @@ static void guard(mxdi_weight_quantizer *wq, float *q, const float *w, int64_t n
 void mxdi_weight_quantizer_forward(mxdi_weight_quantizer *wq, float *q, const float *w, int64_t n, const float *bias, double s_x, int64_t x_max)
 {
     const float q_max = q_max_of(wq);
+    if (wq->method == MXDI_TRAIN_STEPS) {
+        memcpy(q, w, (size_t)(n * wq->channels) * sizeof(float));
+        return;
+    }
     const float whole = wq->per_channel || wq->scale ? 0.0f : mxdi_fake_minmax_step(w, n * wq->channels, q_max);
     const float whole_tanh = wq->per_channel || wq->method != MXDI_TRAIN_DOREFA ? 0.0f : mxdi_fake_largest_tanh(w, n * wq->channels);
     for (int64_t c = 0; c < wq->channels; c++) {
@@ -115,6 +121,8 @@ void mxdi_weight_quantizer_backward(mxdi_weight_quantizer *wq, float *g, const f
     const float q_max = q_max_of(wq);
     double whole = 0.0;
     for (int64_t c = 0; c < wq->channels; c++) {
+        for (int64_t k = c * n; wq->method == MXDI_TRAIN_STEPS && k < (c + 1) * n; k++)
+            g[k] *= wq->s[c];
         if (wq->method == MXDI_TRAIN_DOREFA) {
             mxdi_fake_dorefa_grad(g + c * n, g + c * n, w + c * n, n, wq->largest[c], wq->largest_w[c]);
             continue;

@@ -25,7 +25,8 @@ typedef enum mxdi_train_method {
     MXDI_TRAIN_LSQ,
     MXDI_TRAIN_LSQ_PLUS,
     MXDI_TRAIN_PACT,
-    MXDI_TRAIN_DOREFA
+    MXDI_TRAIN_DOREFA,
+    MXDI_TRAIN_STEPS /* of blocks whose roundings are chosen: weights are parameters in their fixed steps, activations stay as calibrated */
 } mxdi_train_method;
 
 /* What the engine sees in a value (engine/fuse_qdq.c), which decides the formula of who reads it. */
@@ -102,6 +103,7 @@ typedef struct mxdi_tape_options {
     mxdi_train_method method;
     uint64_t          seed;
     bool              keep_values; /* every value stays until the next step, for who looks at them */
+    bool              maps; /* the output may be any activation, not only logits */
 } mxdi_tape_options;
 
 typedef struct mxdi_tape {

@@ -242,7 +242,7 @@ static mxd_status build_node(mxdi_tape *t, const mxd_node *node, mxd_error *err)
         constant = constant && (node->in[k] == MXD_NO_VALUE || t->graph->value[node->in[k]].data);
     if (constant)
         return MXD_OK; /* of the weights: read where they are used */
-    if (is_last_softmax(t, node)) {
+    if (!t->options.maps && is_last_softmax(t, node)) {
         t->output = node->in[0]; /* the loss has its own */
         return MXD_OK;
     }
@@ -277,6 +277,7 @@ static mxd_status build(mxdi_tape *t, mxd_error *err)
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "a network with one input and one output expected, got %u and %u", g->n_inputs, g->n_outputs);
     t->input = g->input[0];
     t->output = g->output[0];
+    mxdi_tape_need_partial(t, 1); /* the loss's */
     for (uint32_t v = 0; v < g->n_values; v++) {
         t->value[v].name = g->value[v].name;
         t->real[v] = MXD_NO_VALUE;
@@ -286,7 +287,7 @@ static mxd_status build(mxdi_tape *t, mxd_error *err)
     MXD_TRY(mxdi_act_quantizers(t, err));
     for (uint32_t n = 0; n < g->n_nodes; n++)
         MXD_TRY(build_node(t, &g->node[n], err));
-    if (!t->value[t->output].floats || g->value[t->output].rank != 2)
+    if (!t->value[t->output].floats || (g->value[t->output].rank != 2 && !t->options.maps))
         return mxdi_fail(err, MXD_E_UNSUPPORTED, "output '%s': logits (N, classes) expected", t->value[t->output].name);
     MXD_TRY(mxdi_tape_real(&t->output, t, t->output, err));
     if (!t->value[t->output].wants_grad)

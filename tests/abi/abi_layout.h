@@ -339,6 +339,8 @@ AT(mxd_quantize_options, repair, 16);
 AT(mxd_quantize_options, threads, 24);
 AT(mxd_quantize_options, progress, 32);
 AT(mxd_quantize_options, user, 40);
+AT(mxd_quantize_options, seed, 48);
+AT(mxd_quantize_options, reconstruct, 56);
 
 AT(mxd_quantize_report, n_layers, 0);
 AT(mxd_quantize_report, node, 8);
@@ -351,6 +353,14 @@ AT(mxd_quantize_report, avg_layer_bits, 56);
 AT(mxd_quantize_report, avg_layer_bits_all, 64);
 AT(mxd_quantize_report, peak_act_bytes, 72);
 SIZE(mxd_quantize_report, 80);
+
+AT(mxd_quantized_block, node, 0);
+AT(mxd_quantized_block, n_nodes, 8);
+AT(mxd_quantized_block, iterations, 12);
+AT(mxd_quantized_block, error_layer, 16);
+AT(mxd_quantized_block, error_block, 24);
+AT(mxd_quantized_block, why, 32);
+SIZE(mxd_quantized_block, 40);
 
 AT(mxd_verify_options, struct_size, 0);
 AT(mxd_verify_options, rtol, 8);

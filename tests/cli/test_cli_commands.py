@@ -128,6 +128,31 @@ class Commands(Case):
         self.ok("quantize", "residual.onnx", "--recipe", "a.json", "--data", self.data, "-o", "a.onnx")
         self.ok("quantize", "residual.onnx", "--precision", "w4a8", "--calibration", "c.json", "--data", self.data, "--repair", "bias", "-o", "b.onnx")
 
+    def test_reconstruct(self):
+        r = tiny_onnx.Numbers(5)
+        node, tensor, F = tiny_onnx.node, tiny_onnx.tensor, tiny_onnx.FLOAT
+        conv = lambda x, y, name: node("Conv", [x, name + ".weight"], [y], name, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        nodes = [
+            conv("x", "a", "stem"), node("Relu", ["a"], ["b"], "r0"), conv("b", "c", "one"), node("Relu", ["c"], ["d"], "r1"), conv("d", "e", "two"),
+            node("Add", ["b", "e"], ["f"], "sum"), node("Relu", ["f"], ["g"], "r2"), node("GlobalAveragePool", ["g"], ["h"], "mean"),
+            node("Flatten", ["h"], ["i"], "flatten"), node("Gemm", ["i", "head.weight"], ["y"], "head", transB=1),
+        ]
+        weights = [tensor(n + ".weight", F, [4, c, 3, 3], r(36 * c)) for n, c in (("stem", 2), ("one", 4), ("two", 4))] + [tensor("head.weight", F, [3, 4], r(12))]
+        self.write("block.onnx", tiny_onnx.model(nodes, [tiny_onnx.value("x", F, ["N", 2, 6, 6])], [tiny_onnx.value("y", F, ["N", 3])], weights))
+        quantize = ["quantize", "block.onnx", "--precision", "w3a8", "--data", self.data, "--repair", "adaround"]
+        self.assertNotIn("blocks", self.ok(*quantize, "-o", "layer.onnx", "--reconstruct", "layer"))
+        block, = self.ok(*quantize, "-o", "block_q.onnx", "--reconstruct", "block", "--threads", "1")["blocks"]
+        self.assertEqual((block["layers"], block["why"]), (["one", "two"], None))
+        self.assertGreater(block["iterations"], 0)
+        self.assertLess(block["error_block"], block["error_layer"])
+        self.assertNotEqual((self.folder / "layer.onnx").read_bytes(), (self.folder / "block_q.onnx").read_bytes())
+        self.assertEqual(self.ok("audit", "block_q.onnx")["mismatches"], 0)
+        again, = self.ok(*quantize, "-o", "again.onnx", "--reconstruct", "block", "--threads", "3")["blocks"]
+        self.assertEqual(again, block)
+        self.assertEqual((self.folder / "again.onnx").read_bytes(), (self.folder / "block_q.onnx").read_bytes())
+        alone = self.ok("quantize", "residual.onnx", "--precision", "w3a8", "--data", self.data, "--repair", "adaround", "--reconstruct", "block", "-o", "alone.onnx")
+        self.assertEqual(alone["blocks"], [])
+
     def test_quantize_for_nni(self):
         for dialect, precision in (("v2", "w8a8"), ("v3", "w6a6"), (None, "w4a8")):
             quantize = ["quantize", "residual.onnx", "--precision", precision]

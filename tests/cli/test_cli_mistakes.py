@@ -90,6 +90,8 @@ class Mistakes(Case):
         self.mistake(2, "none,cle cle", *quantize, "--data", self.data, "--repair", "none,cle")
         for repair in ("bias", "adaround"):
             self.mistake(2, f"{repair} --data", *quantize, "--repair", repair)
+        self.mistake(2, "blok block", *quantize, "--data", self.data, "--repair", "adaround", "--reconstruct", "blok")
+        self.mistake(2, "block adaround", *quantize, "--data", self.data, "--repair", "bias", "--reconstruct", "block")
         self.write("a.json", '[{"precision": "w4-f32", "rounding": "adaround"}]')
         self.mistake(2, "adaround --data", "quantize", "residual.onnx", "--recipe", "a.json", "-o", "q.onnx")
 

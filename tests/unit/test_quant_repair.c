@@ -3,7 +3,7 @@
  * Corrections of a quantized graph: columns against the operators, what layers are fed with against
  * the whole networks, and that bias correction and AdaRound bring outputs closer to the float ones.
  */
-#include "quant_case.h"
+#include "block_case.h"
 
 #include <math.h>
 
@@ -453,6 +453,85 @@ static void the_float_network_stays(void **state)
     quant_end(c);
 }
 
+/* ---- blocks ---- */
+
+typedef struct seen {
+    const mxdi_block *block;
+    float             x[2][QUANT_SAMPLES * 72];
+    int64_t           n[2];
+    int               opened;
+} seen;
+static seen looked;
+
+static mxd_status open_look(void **state, const mxdi_block *block, const mxd_allocator *alloc,
+                            mxd_error *err)
+{
+    (void)alloc;
+    (void)err;
+    looked.block = block;
+    looked.opened++;
+    *state = &looked;
+    return MXD_OK;
+}
+
+static mxd_status add_look(void *state, const mxd_tensor *x, const mxd_tensor *y, int64_t count,
+                           mxd_error *err)
+{
+    seen *const s = state;
+    const int   k = s->opened - 1;
+    (void)err;
+    assert_memory_equal(x->dim, y->dim, 4 * sizeof(x->dim[0]));
+    memcpy(s->x[k] + s->n[k] * 72, x->data, (size_t)count * 72 * sizeof(float));
+    s->n[k] += count;
+    return MXD_OK;
+}
+
+/* Anything: what follows has to see it. */
+static mxd_status solve_look(void *state, mxdi_block_errors *errors, const mxdi_progress *progress,
+                             mxd_error *err)
+{
+    const seen *const s = state;
+    (void)progress;
+    (void)err;
+    for (uint32_t l = 0; l < s->block->n_layers; l++)
+        for (int64_t k = 0; k < s->block->layer[l].n; k++)
+            s->block->layer[l].q[k] = (int8_t)(s->block->layer[l].q[k] / 2);
+    *errors = (mxdi_block_errors){ 1.0, 0.5 };
+    return MXD_OK;
+}
+
+static void close_look(void *state)
+{
+    (void)state;
+}
+
+/* Each block reads what the quantized network gives with all that was chosen in front of it. */
+static void blocks_are_fed_as_in_the_whole(void **state)
+{
+    (void)state;
+    static const mxdi_reconstruction look    = { open_look, add_look, solve_look, close_look };
+    static const char *const         reads[] = { "stem.relu", "second.relu" };
+    quant_case *const                c       = quant_begin_with(block_network(0, 2));
+    float *const                     want    = calloc(MOST, sizeof(float));
+    mxdi_graph                      *q       = NULL;
+    mxd_error                        err     = MXD_ERROR_INIT;
+    mxdi_quantize_result             r;
+    looked = (seen){ .opened = 0 };
+    if (block_quantize(&q, &r, c, "w4a8", &look, 1, NULL, NULL, &err) != MXD_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(r.n_blocks, 2);
+    assert_int_equal(looked.opened, 2);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(looked.n[k], QUANT_SAMPLES);
+        run_to(want, q, mxdi_graph_find_value(q, reads[k]), c, 72);
+        for (int i = 0; i < QUANT_SAMPLES * 72; i++)
+            assert_true(fabsf(want[i] - looked.x[k][i]) <= 1e-4f + 1e-5f * fabsf(want[i]));
+    }
+    free(want);
+    mxdi_graph_destroy(q);
+    quant_end(c);
+}
+
 /* ---- what cannot be ---- */
 
 static int stop_late(void *user, double done)
@@ -507,6 +586,7 @@ int main(void)
         cmocka_unit_test(recipes_say_which_layers),
         cmocka_unit_test(told_weights_stay),
         cmocka_unit_test(the_float_network_stays),
+        cmocka_unit_test(blocks_are_fed_as_in_the_whole),
         cmocka_unit_test(what_cannot_be),
     };
     return cmocka_run_group_tests_name("quant_repair", tests, NULL, NULL);

@@ -625,6 +625,45 @@ static void losses(void **state)
     check_loss(&(struct loss_case){ .target = other });
 }
 
+/* Of maps: the target has pixels first. */
+static void squared_loss_of_maps(void **state)
+{
+    (void)state;
+    enum { C = 19, H = 3, W = 2, EACH = C * H * W };
+    mxdi_tape_options o   = train_options();
+    struct network    n   = BEGIN(C, H, W);
+    float *const      x   = calloc((size_t)TRAIN_BATCH * EACH, sizeof(float));
+    float *const      dx  = calloc((size_t)TRAIN_BATCH * EACH, sizeof(float));
+    float *const      to  = calloc((size_t)TRAIN_BATCH * EACH, sizeof(float));
+    double            sum = 0.0;
+    mxdi_loss         loss;
+    assert_true(x && dx && to);
+    graph_output(n.g, train_node(n.g, "Relu", "map",
+                                 VALUES(NODE(n, "Conv", n.v, CONSTANT(n, "w", 0.3, C, C, 1, 1)))));
+    o.maps             = true;
+    mxdi_tape *const t = train_tape(n.g, NULL, &o);
+    train_fill(x, (int64_t)TRAIN_BATCH * EACH, 21, 1.0);
+    train_fill(to, (int64_t)TRAIN_BATCH * EACH, 22, 1.0);
+    train_forward(t, x);
+    mxdi_loss_squared(&loss, t, to);
+    const mxdi_train_value *const v = &t->value[t->output];
+    train_get(x, t, v, v->x);
+    train_get(dx, t, v, v->dx);
+    for (int k = 0; k < TRAIN_BATCH * EACH; k++) {
+        const int    image = k / EACH, c = k / (H * W) % C, pixel = k % (H * W);
+        const double d = (double)x[k] - (double)to[(image * H * W + pixel) * C + c];
+        sum += d * d / EACH;
+        assert_true(fabs((double)dx[k] - 2.0 * d / EACH / TRAIN_BATCH) <
+                    1e-8 + 1e-5 * fabs(d) / EACH);
+    }
+    assert_true(fabs(loss.sum / sum - 1.0) < tolerance);
+    mxdi_tape_destroy(t);
+    mxdi_graph_destroy(n.g);
+    free(x);
+    free(dx);
+    free(to);
+}
+
 static void labels_outside_are_refused(void **state)
 {
     (void)state;
@@ -665,6 +704,7 @@ int main(void)
         cmocka_unit_test(slices),
         cmocka_unit_test(pads),
         cmocka_unit_test(losses),
+        cmocka_unit_test(squared_loss_of_maps),
         cmocka_unit_test(labels_outside_are_refused),
     };
     return cmocka_run_group_tests_name("train_gradients", tests, NULL, NULL);
