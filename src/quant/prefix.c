@@ -360,17 +360,6 @@ void mxdi_prefix_hold(mxdi_prefix *p, uint32_t value)
     p->held = value;
 }
 
-void mxdi_prefix_rewind(mxdi_prefix *p)
-{
-    uint32_t left = 0;
-    for (uint32_t k = 0; k < p->n_keep; k++)
-        if (p->keep[k].value == p->held)
-            p->keep[left++] = p->keep[k];
-        else
-            drop(p, &p->keep[k]);
-    p->n_keep = left;
-}
-
 mxd_status mxdi_prefix_values(mxdi_prefix *p, uint32_t n, uint32_t x, uint32_t xq,
                               mxdi_prefix_fn fn, void *user, mxd_error *err)
 {

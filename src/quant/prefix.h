@@ -37,9 +37,8 @@ mxd_status mxdi_prefix_run(mxdi_prefix *p, uint32_t n, mxdi_prefix_fn fn, void *
  * front of node n makes them. */
 mxd_status mxdi_prefix_values(mxdi_prefix *p, uint32_t n, uint32_t x, uint32_t xq,
                               mxdi_prefix_fn fn, void *user, mxd_error *err);
-/* `value` of the float graph stays kept, whoever reads it, until another is held. */
-void mxdi_prefix_hold(mxdi_prefix *p, uint32_t value);
-/* All but that is forgotten: n and the changes to constants start again behind it. */
-void    mxdi_prefix_rewind(mxdi_prefix *p);
+/* `value` of the float graph stays kept, whoever reads it, until another is held (MXD_NO_VALUE:
+ * none): n may go back to the node behind it without all in front running again. */
+void    mxdi_prefix_hold(mxdi_prefix *p, uint32_t value);
 int64_t mxdi_prefix_samples(const mxdi_prefix *p);
 #endif

@@ -128,7 +128,6 @@ static mxd_status solve_block(block *b, mxdi_block_report *report, const mxdi_bl
     mxdi_repairer *const r  = b->r;
     const uint32_t       in = mxdi_graph_find_value(r->q, r->g->value[span->in].name);
     mxdi_block_errors    errors;
-    mxdi_prefix_rewind(r->prefix);
     MXD_TRY(mxdi_prefix_values(r->prefix, span->first, span->out, in, observe, b, err));
     MXD_TRY(r->o->blocks->solve(b->state, &errors, progress, err));
     for (uint32_t k = 0; k < report->n_nodes; k++)
