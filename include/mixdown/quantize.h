@@ -103,7 +103,8 @@ typedef struct mxd_quantized_block {
     uint32_t    n_nodes;
     uint32_t    iterations;  /* 0: it was not done */
     double      error_layer, error_block; /* mean square of how far its outputs are off, in that of the outputs themselves: with
-                                             roundings of each layer on its own, and chosen together. The lower one's are in the model */
+                                             roundings of each layer on its own, and chosen together, on samples held out. The lower one's are in
+                                             the model */
     const char *why;         /* it was not done; NULL: it was */
 } mxd_quantized_block;
 /** Of a model that mxd_quantize made: the network's blocks in order with "block", none with "layer". */

@@ -10,10 +10,10 @@
 #include "quant/piece.h"
 #include "quant/repair_impl.h"
 
-enum { FEWEST = 200, MOST = 2000 };
+enum { FEWEST = 200, MOST = 1000 };
 /* Multiplications that all blocks may cost together: iterations follow, within [FEWEST, MOST]. A
  * pass forward and one for each of the two gradients make three of the network's. */
-static const double budget = 8e12;
+static const double budget = 4e12;
 
 mxd_status mxdi_repair_find_blocks(mxdi_repairer *r, mxd_error *err)
 {

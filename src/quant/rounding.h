@@ -73,7 +73,8 @@ typedef struct mxdi_block {
     uint64_t                seed;
 } mxdi_block;
 
-/* Mean squares of how far the block's outputs are off, in those of the outputs. */
+/* Mean squares of how far the block's outputs are off, in those of the outputs, on samples that the
+ * roundings were not chosen by where there are enough. */
 typedef struct mxdi_block_errors {
     double before, after;
 } mxdi_block_errors;

@@ -3,7 +3,8 @@
  * AdaRound of the layers of a block together. The block is a tape whose weights are parameters in
  * steps, between down and up; its activations are quantized in place. Mini-batches of samples give
  * gradients of the block's mean square error, Adam moves the relaxed choices of all layers, and in
- * the end each weight is rounded where its choice stands, if that brings the outputs closer.
+ * the end each weight is rounded where its choice stands, if that brings the outputs of other
+ * samples closer.
  */
 #include "train/adaround_block.h"
 
@@ -19,7 +20,7 @@ enum {
     LOOK   = 10                    /* iterations between two looks at progress */
 };
 /* For some hundreds of batches, not the paper's 20000; and how far from the weight itself to the
- * layer's own choice v begins. Both tried on ResNets of CIFAR-10 (docs/recipe.md). */
+ * layer's own choice v begins; both tried on ResNets of CIFAR-10. */
 static const float  rate = 3e-2f, own_share = 0.8f;
 static const size_t most_kept = (size_t)256 << 20; /* bytes of samples */
 static const size_t most_tape = (size_t)768 << 20; /* bytes of values and gradients, about */
@@ -331,17 +332,25 @@ static void move_pieces(void *arg, size_t begin, size_t end, unsigned thread)
     }
 }
 
+/* Every fourth sample is held out: the others are learned by heart, at least in part. */
+static int64_t held_out(const mxdi_block_state *s)
+{
+    return s->samples / 4;
+}
+
 /* The samples of iteration t: in an order of each epoch's own, which is gone on with where the
  * samples end within a batch. */
 static void draw(mxdi_block_state *s, int32_t t)
 {
+    const int64_t n = s->samples - held_out(s);
     for (int64_t i = 0; i < MXDI_BLOCK_BATCH; i++) {
         const int64_t at = (int64_t)t * MXDI_BLOCK_BATCH + i;
-        if (at % s->samples == 0) {
-            mxdi_rng rng = mxdi_rng_stream(s->block->seed, (uint64_t)(at / s->samples));
-            mxdi_rng_permutation(&rng, s->order, (size_t)s->samples);
+        if (at % n == 0) {
+            mxdi_rng rng = mxdi_rng_stream(s->block->seed, (uint64_t)(at / n));
+            mxdi_rng_permutation(&rng, s->order, (size_t)n);
         }
-        s->index[i] = s->order[at % s->samples];
+        s->index[i] = s->order[at % n];
+        s->index[i] += s->index[i] / 3;
     }
 }
 
@@ -365,11 +374,12 @@ static mxd_status iterate(mxdi_block_state *s, const mxdi_progress *progress, mx
 
 /* ---- roundings ---- */
 
-/* Of all samples, with the layers' own roundings or those that v makes; a last batch that is not
- * full goes on with the first samples. */
-static mxd_status whole_error(mxdi_block_state *s, double *out, bool own, mxd_error *err)
+/* Of the samples that were held out, or of all where they are that few, with the layers' own
+ * roundings or those that v makes; a last batch that is not full goes on with the first samples. */
+static mxd_status final_error(mxdi_block_state *s, double *out, bool own, mxd_error *err)
 {
-    const int64_t batches = (s->samples + MXDI_BLOCK_BATCH - 1) / MXDI_BLOCK_BATCH;
+    const int64_t held = held_out(s), n = held > 0 ? held : s->samples;
+    const int64_t batches = (n + MXDI_BLOCK_BATCH - 1) / MXDI_BLOCK_BATCH;
     *out                  = 0.0;
     for (uint32_t l = 0; l < s->block->n_layers; l++) {
         const mxdi_block_weights *const w = &s->weights[l];
@@ -380,8 +390,10 @@ static mxd_status whole_error(mxdi_block_state *s, double *out, bool own, mxd_er
     }
     for (int64_t b = 0; b < batches; b++) {
         double error;
-        for (int64_t i = 0; i < MXDI_BLOCK_BATCH; i++)
-            s->index[i] = (b * MXDI_BLOCK_BATCH + i) % s->samples;
+        for (int64_t i = 0; i < MXDI_BLOCK_BATCH; i++) {
+            const int64_t k = (b * MXDI_BLOCK_BATCH + i) % n;
+            s->index[i]     = held > 0 ? 4 * k + 3 : k;
+        }
         MXD_TRY(mxdi_block_error(s, &error, false, err));
         *out += error / ((double)batches * (s->square > 0.0 ? s->square : 1.0));
     }
@@ -395,9 +407,9 @@ static mxd_status solve_block(void *state, mxdi_block_errors *errors, const mxdi
     if (s->added < s->samples)
         return mxdi_fail(err, MXD_E_INVAL, "%lld samples expected, got %lld", (long long)s->samples,
                          (long long)s->added);
-    MXD_TRY(whole_error(s, &errors->before, true, err));
+    MXD_TRY(final_error(s, &errors->before, true, err));
     MXD_TRY(iterate(s, progress, err));
-    MXD_TRY(whole_error(s, &errors->after, false, err));
+    MXD_TRY(final_error(s, &errors->after, false, err));
     if (errors->after >= errors->before)
         return MXD_OK;
     for (uint32_t l = 0; l < s->block->n_layers; l++) {

@@ -39,19 +39,15 @@ static mxdi_graph *quantized(mxdi_quantize_result *r, const quant_case *c, const
     return q;
 }
 
-/* Mean square error of all samples with the parameters as they stand, in the outputs' mean square;
- * 40 samples are a batch and a quarter. */
+/* Mean square error, in the outputs' mean square, of the samples that are held out, with the
+ * parameters as they stand: every fourth of 40, as many times as a batch of 32 holds them. */
 static double error_now(mxdi_block_state *s)
 {
-    double sum = 0.0;
-    for (int b = 0; b < 5; b++) { /* each sample 4 times */
-        double error;
-        for (int i = 0; i < MXDI_BLOCK_BATCH; i++)
-            s->index[i] = (b * MXDI_BLOCK_BATCH + i) % QUANT_SAMPLES;
-        assert_int_equal(mxdi_block_error(s, &error, false, NULL), MXD_OK);
-        sum += error / (5.0 * s->square);
-    }
-    return sum;
+    double error;
+    for (int i = 0; i < MXDI_BLOCK_BATCH; i++)
+        s->index[i] = i % 10 * 4 + 3;
+    assert_int_equal(mxdi_block_error(s, &error, false, NULL), MXD_OK);
+    return error / s->square;
 }
 
 /* ---- the gradient ---- */
@@ -147,7 +143,7 @@ static void together_is_better(void **state)
         assert_string_equal(b->node[0], "first");
         assert_string_equal(b->node[1], "second");
         assert_null(b->why);
-        assert_true(fabs(b->before - own) < 0.01 * own && b->after > 0.99 * best);
+        assert_true(fabs(b->before - own) < 1e-6 * own && b->after > 0.999999 * best);
         missed += own - best;
         left += fmin(b->before, b->after) - best;
         mxdi_graph_destroy(q);
