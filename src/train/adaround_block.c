@@ -74,10 +74,11 @@ static void take_constants(const mxdi_tape *t, const struct mxdi_train_conv *c,
         c->weight->w[k] = (float)mxdi_integer_read(&g->value[c->wq->dequantizer->in[0]], k);
     if (!c->bias || node->n_in < 3 || node->in[2] == MXD_NO_VALUE)
         return;
-    const uint32_t         d = t->links.producer[node->in[2]];
-    const mxd_value *const b =
-        d == MXD_NO_VALUE ? &g->value[node->in[2]] : &g->value[g->node[d].in[0]];
-    const mxd_value *const s = d == MXD_NO_VALUE ? NULL : &g->value[g->node[d].in[1]];
+    const mxd_value *b = &g->value[node->in[2]], *s = NULL;
+    for (uint32_t n; (n = t->links.producer[b - g->value]) != MXD_NO_VALUE;) { /* casts, too */
+        s = mxdi_node_is(&g->node[n], "DequantizeLinear") ? &g->value[g->node[n].in[1]] : NULL;
+        b = &g->value[g->node[n].in[0]];
+    }
     for (int64_t k = 0; b->data && k < c->bias->n; k++)
         if (s)
             c->bias->w[k] =

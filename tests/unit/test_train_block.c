@@ -255,15 +255,21 @@ static void others_go_layer_by_layer(void **state)
     for (uint32_t n = 0; n < g->n_nodes; n++)
         if (strcmp(g->node[n].name, "first.relu") == 0)
             g->node[n].op = "Sigmoid";
-    quant_case *const c     = quant_begin_with(g);
+    quant_case       *c     = quant_begin_with(g);
     mxdi_graph *const layer = quantized(&r, c, "w3-f32", NULL, 1);
-    mxdi_graph *const block = quantized(&r, c, "w3-f32", &mxdi_adaround_blocks, 1);
+    mxdi_graph       *block = quantized(&r, c, "w3-f32", &mxdi_adaround_blocks, 1);
     assert_int_equal(r.n_blocks, 1);
     assert_int_equal(r.block[0].iterations, 0);
     assert_non_null(r.block[0].why);
     assert_non_null(strstr(r.block[0].why, "first.relu"));
     assert_int_equal(differing(layer, block, "first") + differing(layer, block, "second"), 0);
     mxdi_graph_destroy(layer);
+    mxdi_graph_destroy(block);
+    quant_end(c);
+    c     = quant_begin_with(block_network(0, 1));
+    block = quantized(&r, c, "w4-bf16", &mxdi_adaround_blocks, 1); /* weights behind casts */
+    assert_int_equal(r.n_blocks, 1);
+    assert_non_null(strstr(r.block[0].why, "first"));
     mxdi_graph_destroy(block);
     quant_end(c);
 }
