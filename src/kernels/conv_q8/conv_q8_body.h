@@ -9,10 +9,7 @@
 
 enum {
     K4_BYTES = 4 * VF32_LANES * Q8_WEIGHT_BYTES, /* one k4 of a vector of channels */
-    /* Weights are asked for that far ahead: they come from L3 where few outputs share them. Tiles
-     * of fewer than FEW rows only read weights, and have no time to ask. */
-    AHEAD = 6144,
-    FEW   = 4
+    FEW      = 4 /* rows: tiles of fewer only read weights, and have no time to ask */
 };
 
 /* Row i of a tile is p[i / 4] + (i % 4) rows, which four registers and two distances can address.
@@ -32,7 +29,8 @@ struct vrow {
 MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_q8_tile *t,
                          struct vrow acc[4][MXDI_CONV_Q8_MAX_ROWS])
 {
-    const int64_t row = t->a_row;
+    const int64_t  row   = t->a_row;
+    const uint8_t *next0 = t->next[0], *next1 = t->next[1];
     MXD_UNROLL
     for (int i = 0; i < R; i++)
         MXD_UNROLL
@@ -47,15 +45,22 @@ MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_
         const uint8_t *w    = t->w + t->taps[tap].k4 * (V * K4_BYTES);
         const uint8_t *p[4] = { a, a + 4 * row, a + 8 * row, a + 12 * row };
         int32_t        k    = t->k4;
+        if (t->ahead) {
+            next0 = w + t->ahead;
+            next1 = next0 + 64;
+        }
         for (; k >= S; k -= S) {
             MXD_UNROLL
             for (int s = 0; s < S; s++) {
                 q8_weights b[2];
                 MXD_UNROLL
-                for (int v = 0; v < V; v++) {
+                for (int v = 0; v < V; v++)
                     b[v] = q8_weights_load(w + (s * V + v) * K4_BYTES);
-                    if (R >= FEW)
-                        __builtin_prefetch(w + (s * V + v) * K4_BYTES + AHEAD);
+                if (R >= FEW) {
+                    __builtin_prefetch(next0);
+                    __builtin_prefetch(next1);
+                    next0 += t->next_step[0];
+                    next1 += t->next_step[1];
                 }
                 MXD_UNROLL
                 for (int i = 0; i < R; i++) {

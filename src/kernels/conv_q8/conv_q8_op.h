@@ -54,6 +54,10 @@ typedef struct mxdi_conv_q8_tile {
     size_t                  pads;  /* of an f32 y: lanes behind them that become 0 */
     const mxdi_post_q8     *post;
     int32_t                *set_up; /* of the task: how tile registers are, 0 at first */
+    /* What is asked for meanwhile: two streams, a step further with each k4; or, where `ahead` is
+     * not 0, the weights that many bytes ahead. Tiles of a few rows ask for nothing. */
+    const uint8_t *next[2];
+    int64_t        next_step[2], ahead;
 } mxdi_conv_q8_tile;
 
 typedef void (*mxdi_conv_q8_tile_fn)(const mxdi_conv_q8_tile *tile);

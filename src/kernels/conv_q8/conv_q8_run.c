@@ -13,7 +13,11 @@ enum {
     WEIGHTS_IN_L1 = 24 << 10,
     INPUTS_IN_L1  = 32 << 10, /* bytes of x that all panels of a task use before the next */
     TASK_MACS     = 2 << 20, /* about two microseconds: handing out less costs more than it gains */
-    TASKS_WANTED  = 128      /* even loads for 16 threads */
+    TASKS_WANTED  = 128,     /* even loads for 16 threads */
+    ALL_TILES     = 1 << 30,
+    FEW_TILES     = 3,    /* too few to fetch the next panel meanwhile */
+    AHEAD         = 6144, /* bytes of a panel, which then asks for itself */
+    LINE          = 64
 };
 
 /* The parts of a task's indices; of those the last changes fastest, or the panels with
@@ -54,14 +58,16 @@ static int64_t direct_panels(const mxdi_conv_q8 *op)
     return op->n_panels - op->winograd.n_panels;
 }
 
-/* Weights that fit L1 are used on one tile after the other; otherwise a piece of x in L1 meets one
- * panel after the other. */
+/* A single panel takes the whole run. Weights that fit L1 are used on one tile after the other;
+ * otherwise a piece of x in L1 meets one panel after the other. */
 static int64_t tiles_at_a_time(const mxdi_conv_q8 *op, int64_t n_panels)
 {
     const int64_t rows  = op->kernel->rows;
     const int64_t bytes = 4 * (int64_t)op->k4 * op->base.window.kh; /* new inputs of a row */
     if (op->collect_rows)
         return op->collect_rows / rows;
+    if (n_panels == 1)
+        return ALL_TILES;
     if ((int64_t)op->panel_bytes * n_panels <= WEIGHTS_IN_L1)
         return 1;
     return at_least(INPUTS_IN_L1 / bytes / rows, 4);
@@ -103,28 +109,50 @@ size_t mxdi_conv_q8_direct_tasks(const mxdi_conv_q8 *op, int64_t blocks)
     return (size_t)(blocks * s.panels.n * s.rows.n * s.columns.n);
 }
 
-/* Inputs of the next tile of a 1x1 window, which no earlier one has touched. */
-static void prefetch(const uint8_t *a, int64_t a_row, int64_t rows, int64_t bytes)
+/* The vectors of a panel, which a tile starts and ends with: it would wait for each. */
+static void prefetch_vectors(const mxdi_conv_q8 *op, const int32_t *bias,
+                             const mxdi_conv_q8_panel *p)
 {
-    for (int64_t i = 0; i < rows; i++, a += a_row)
-        for (int64_t at = 0; at < bytes; at += 64)
-            __builtin_prefetch(a + at);
+    for (int64_t lane = 0; lane < 2 * op->kernel->lanes; lane += LINE / 4) {
+        __builtin_prefetch(bias + p->lane + lane);
+        __builtin_prefetch(p->m + lane);
+        __builtin_prefetch(p->bias_float + lane);
+    }
+}
+
+/* What the tiles of a run ask for while they compute: in even shares the next panel, unless all
+ * stay in L1; and of the tile behind the inputs, where they are `fresh`, otherwise the first one.
+ */
+static void look_ahead(const struct call *c, mxdi_conv_q8_tile *t, const struct runs *runs,
+                       bool fresh)
+{
+    const struct mxdi_conv_q8_kernel *kernel = c->op->kernel;
+    const int64_t                     k4     = (int64_t)t->n_taps * t->k4;
+    if (runs->tiles.n < FEW_TILES || k4 == 0) {
+        t->ahead        = AHEAD;
+        t->next_step[0] = t->next_step[1] = 8 * (int64_t)kernel->lanes * kernel->weight_bytes;
+        return;
+    }
+    const int64_t together = at_most(c->step, runs->tiles.n);
+    t->next_step[0]        = fresh ? runs->tiles.few * t->a_row / k4 : 0;
+    t->next_step[1]        = together > 1 ? (int64_t)c->op->panel_bytes / (k4 * together) : 0;
 }
 
 /* Tiles [begin, end) of a run for the panel whose fields are set in `t`. */
 static void run_tiles(const struct call *c, mxdi_conv_q8_tile *t, int32_t vectors,
-                      const struct runs *runs, int64_t begin, int64_t end, bool ahead)
+                      const struct runs *runs, int64_t begin, int64_t end)
 {
     const mxdi_conv_q8_tile_fn *tiles = c->op->kernel->tile[vectors - 1];
+    const int64_t               share = (int64_t)t->n_taps * t->k4 * t->next_step[1];
     for (int64_t i = begin; i < end; i++) {
         const int64_t rows = runs->tiles.few + (i < runs->tiles.more);
-        if (ahead)
-            prefetch(t->a + rows * t->a_row, t->a_row, rows, 4 * (int64_t)t->k4);
+        t->next[0]         = t->a + rows * t->a_row;
         tiles[rows](t);
         t->a += rows * t->a_row;
         t->y = (uint8_t *)t->y + rows * t->y_row;
         if (c->r)
             t->r += rows * t->y_row;
+        t->next[1] += share;
     }
 }
 
@@ -133,9 +161,10 @@ static void run_panels(const struct call *c, mxdi_conv_q8_tile *t,
                        const mxdi_conv_q8_pattern *pattern, const int32_t *bias,
                        const struct runs *runs, int64_t x, int64_t y)
 {
-    const mxdi_conv_q8   *op    = c->op;
-    const bool            fresh = pattern->n_taps == 1 && !op->collect_rows;
-    _Alignas(64) uint32_t buffer[MXDI_CONV_Q8_COLLECT / sizeof(uint32_t) + 16];
+    const mxdi_conv_q8             *op   = c->op;
+    const mxdi_conv_q8_panel *const last = op->panels + op->n_panels - 1;
+    _Alignas(64) uint32_t           buffer[MXDI_CONV_Q8_COLLECT / sizeof(uint32_t) + 16];
+    look_ahead(c, t, runs, pattern->n_taps == 1 && !op->collect_rows);
     for (int64_t begin = 0; begin < runs->tiles.n; begin += c->step) {
         const int64_t end       = at_most(begin + c->step, runs->tiles.n);
         const int64_t row       = mxdi_parts_begin(&runs->tiles, begin);
@@ -158,7 +187,12 @@ static void run_panels(const struct call *c, mxdi_conv_q8_tile *t,
             t->pads       = p->pads;
             t->y          = c->y + out;
             t->r          = c->r ? c->r + out : NULL;
-            run_tiles(c, t, p->vectors, runs, begin, end, fresh && p == c->panels);
+            t->next[1]    = p->w;
+            if (t->next_step[1] > 0 && p < last) {
+                prefetch_vectors(op, bias, p + 1);
+                t->next[1] = p[1].w;
+            }
+            run_tiles(c, t, p->vectors, runs, begin, end);
         }
     }
 }
