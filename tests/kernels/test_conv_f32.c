@@ -556,7 +556,7 @@ static void weights_are_transformed_alike(void **state)
 static void algorithm_is_chosen_by_shape(void **state)
 {
     (void)state;
-    if (!(mxdi_cpu_isa() & MXDI_ISA_AVX2))
+    if (mxdi_vec_select(mxdi_cpu_isa()) == 0)
         return;
     mxdi_rng       rng = mxdi_rng_seed(9);
     struct problem p   = winograd_problem(&rng);

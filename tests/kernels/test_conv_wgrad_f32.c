@@ -7,9 +7,6 @@
 #include "kernels/conv_wgrad_f32/conv_wgrad_f32.h"
 #include "kernels/winograd_f32/winograd_f32.h"
 
-static const uint32_t isas[] = { 0, MXDI_ISA_AVX2, MXDI_ISA_AVX2 | MXDI_ISA_AVX512 };
-enum { ISAS = sizeof(isas) / sizeof(isas[0]) };
-
 struct problem {
     mxdi_conv_wgrad_f32_desc desc;
     int64_t                  blocks;
@@ -147,14 +144,14 @@ static float *run_on(const struct problem *p, uint32_t isa, mxdi_rng *rng)
 
 static void check_variants(const struct problem *p, mxdi_rng *rng)
 {
-    for (size_t v = 0; v < ISAS; v++) {
-        if ((isas[v] & ~mxdi_cpu_isa()) ||
-            (!isas[v] && p->desc.algorithm == MXDI_CONV_F32_WINOGRAD))
+    for (size_t v = 0; v < MXDI_VEC_COUNT; v++) {
+        const uint32_t isa = mxdi_vec_rows[v].needs;
+        if (!runs_here(v) || (v == 0 && p->desc.algorithm == MXDI_CONV_F32_WINOGRAD))
             continue;
-        float *dw = run_on(p, isas[v], rng), *again = run_on(p, isas[v], rng);
+        float *dw = run_on(p, isa, rng), *again = run_on(p, isa, rng);
         for (size_t i = 0; i < p->n_w; i++) {
             if (!(fabs((double)dw[i] - p->want[i]) <= p->bound[i]))
-                fail_msg("%s: element %zu: %a instead of %a +- %a", mxdi_isa_name(isas[v]), i,
+                fail_msg("%s: element %zu: %a instead of %a +- %a", mxdi_isa_name(isa), i,
                          (double)dw[i], p->want[i], p->bound[i]);
         }
         assert_guarded_equal(again, dw, p->n_w * sizeof(float));
@@ -333,7 +330,7 @@ static bool takes_winograd(int32_t size, int32_t c_in, int32_t c_out, int32_t ke
 static void winograd_is_taken_where_it_pays(void **state)
 {
     (void)state;
-    if (mxdi_cpu_isa() & MXDI_ISA_AVX2) {
+    if (mxdi_vec_select(mxdi_cpu_isa()) > 0) {
         assert_true(takes_winograd(8, 64, 64, 3, MXDI_CONV_F32_AUTO));
         assert_true(takes_winograd(4, 512, 512, 3, MXDI_CONV_F32_AUTO));
         assert_true(takes_winograd(1, 2, 2, 3, MXDI_CONV_F32_WINOGRAD));

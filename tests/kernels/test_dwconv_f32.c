@@ -7,8 +7,6 @@
 #include "kernels/conv_f32/conv_f32.h"
 #include "kernels/dwconv_f32/dwconv_f32.h"
 
-static const uint32_t isas[] = { MXDI_ISA_AVX2, MXDI_ISA_AVX2 | MXDI_ISA_AVX512 };
-
 struct problem {
     mxdi_dwconv_f32_desc desc;
     int64_t              blocks;
@@ -139,11 +137,11 @@ static void assert_bit_equal(const struct problem *p, const float *got, const fl
 static void check_variants(const struct problem *p, mxdi_rng *rng)
 {
     float *want = run_on(p, 0, rng);
-    for (size_t i = 0; i < sizeof(isas) / sizeof(isas[0]); i++) {
-        if (isas[i] & ~mxdi_cpu_isa())
+    for (size_t v = 1; v < MXDI_VEC_COUNT; v++) {
+        if (!runs_here(v))
             continue;
-        float *got = run_on(p, isas[i], rng);
-        assert_bit_equal(p, got, want, mxdi_isa_name(isas[i]));
+        float *got = run_on(p, mxdi_vec_rows[v].needs, rng);
+        assert_bit_equal(p, got, want, mxdi_vec_rows[v].name);
         guarded_free(got);
     }
     guarded_free(want);

@@ -10,7 +10,7 @@
 #include "kernels/matmul_w4/matmul_w4.h"
 
 static const uint32_t sets[] = { 0, MXDI_ISA_AVX2, MXDI_ISA_AVX512,
-                                 MXDI_ISA_AVX512 | MXDI_ISA_AVX512BF16 };
+                                 MXDI_ISA_AVX512 | MXDI_ISA_AVX512BF16, MXDI_ISA_NEON };
 enum { SETS = sizeof(sets) / sizeof(sets[0]) };
 
 struct problem {

@@ -117,6 +117,9 @@ static void selection_is_a_function_of_the_flags(void **state)
                         "quantize_u8_avx2");
     assert_string_equal(mxdi_quantize_u8_select(MXDI_ISA_AVX2 | MXDI_ISA_AVX512)->name,
                         "quantize_u8_avx512");
+#elif defined(__aarch64__)
+    assert_string_equal(mxdi_quantize_u8_select(MXDI_ISA_NEON | MXDI_ISA_DOTPROD)->name,
+                        "quantize_u8_neon");
 #endif
 }
 

@@ -99,7 +99,8 @@ def quantized(folder, tmp, data, layers):
 def check_integers(engine, data):
     """Two sides at a time; each is compared with the interpreter on its own integers."""
     seen = 0
-    for backends, isas in (("interp,cpu", "scalar,scalar"), ("cpu,cpu", "avx2,avxvnni"), ("cpu,cpu", "avx512,avx512vnni")):
+    for backends, isas in (("interp,cpu", "scalar,scalar"), ("cpu,cpu", "avx2,avxvnni"), ("cpu,cpu", "avx512,avx512vnni"),
+                           ("cpu,cpu", "neon,dotprod"), ("cpu,cpu", "i8mm,i8mm")):
         for pair in (isas, ",".join([isas.split(",")[0]] * 2)):  # the lower one alone, where the CPU lacks the other
             r = mixdown("compare", engine, engine, "--data", data, "--samples", 1, "--duration", 0, "--backend", backends, "--isa", pair)
             if r is not None:

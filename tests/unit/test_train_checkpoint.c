@@ -278,7 +278,7 @@ static void other_machines(void **state)
     assert_false(go_on(t));
     mxdi_trainer_destroy(t);
     o.threads = 2;
-    o.isa     = "avx2";
+    o.isa     = run_lowest_isa();
     mxdi_trainer_destroy(resumed(c, "w8a8", &o));
     run_end(c);
 }

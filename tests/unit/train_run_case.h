@@ -235,4 +235,10 @@ static inline void assert_same_hash(mxdi_hash a, mxdi_hash b)
 {
     assert_true(a.high == b.high && a.low == b.low);
 }
+
+/* The lowest instruction set with vectors that this CPU has. */
+static inline const char *run_lowest_isa(void)
+{
+    return mxdi_isa_name(mxdi_cpu_isa() & (MXDI_ISA_AVX2 | MXDI_ISA_NEON));
+}
 #endif

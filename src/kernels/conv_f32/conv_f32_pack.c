@@ -75,8 +75,8 @@ static void pack_panel(const mxdi_conv_f32 *op, float *panel, const float *w, in
 
 static void copy_lanes(float *dst, const float *src, int32_t lanes)
 {
-    for (int32_t n = 0; n < lanes; n += 8) /* a multiple of it */
-        memcpy(dst + n, src + n, 8 * sizeof(*dst));
+    for (int32_t n = 0; n < lanes; n += 4) /* a multiple of it */
+        memcpy(dst + n, src + n, 4 * sizeof(*dst));
 }
 
 /* The same in f32 for kernels of at most PIECE elements. With Winograd [point][panel][channel]

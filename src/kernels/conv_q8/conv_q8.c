@@ -56,10 +56,11 @@ static const struct mxdi_conv_q8_kernel *best_kernel(const mxdi_conv_q8 *op, uin
 static mxd_status fill(mxdi_conv_q8 *op, const mxdi_conv_q8_desc *desc, size_t n_weights,
                        uint32_t isa, const struct mxdi_conv_q8_kernel *kernel, mxd_error *err)
 {
-    op->groups = desc->groups;
-    op->c_in   = desc->x.channels / desc->groups;
-    op->c_out  = desc->y.channels / desc->groups;
-    op->kernel = kernel ? kernel : best_kernel(op, isa);
+    op->groups       = desc->groups;
+    op->c_in         = desc->x.channels / desc->groups;
+    op->c_out        = desc->y.channels / desc->groups;
+    op->kernel       = kernel ? kernel : best_kernel(op, isa);
+    op->base.nothing = op->kernel->nothing;
     if (desc->algorithm == MXDI_CONV_Q8_WINOGRAD && !mxdi_conv_q8_winograd_fits(op))
         return refuse_winograd(op, err);
     const bool stem = mxdi_conv_q8_takes_stem(op, desc);

@@ -253,13 +253,14 @@ MXD_INLINE vi32 collect_bytes(const uint8_t *p, const int64_t a_row, uint32_t ke
     return vi32_and(v, vi32_set1((int32_t)keep));
 }
 
-/* Rows side by side; up to VF32_LANES - 1 too many. */
+/* Rows side by side; up to VF32_LANES - 1 too many. `none` has the bytes that are not kept. */
 MXD_INLINE void collect_dense(uint32_t *out, const uint8_t *const p[4], const uint32_t keep[4],
-                              const int64_t a_row, int64_t rows)
+                              uint32_t none, const int64_t a_row, int64_t rows)
 {
     for (int64_t i = 0; i < rows; i += VF32_LANES) {
         const int64_t at = i * a_row;
-        const vi32    v0 = collect_bytes(p[0] + at, a_row, keep[0]);
+        const vi32    v  = vi32_set1((int32_t)none);
+        const vi32    v0 = vi32_xor(v, collect_bytes(p[0] + at, a_row, keep[0]));
         const vi32    v1 = vi32_sll(collect_bytes(p[1] + at, a_row, keep[1]), 8);
         const vi32    v2 = vi32_sll(collect_bytes(p[2] + at, a_row, keep[2]), 16);
         const vi32    v3 = vi32_sll(collect_bytes(p[3] + at, a_row, keep[3]), 24);
@@ -268,12 +269,12 @@ MXD_INLINE void collect_dense(uint32_t *out, const uint8_t *const p[4], const ui
 }
 
 static void collect_apart(uint32_t *out, const uint8_t *const p[4], const uint32_t keep[4],
-                          int64_t a_row, int64_t rows)
+                          uint32_t none, int64_t a_row, int64_t rows)
 {
     for (int64_t i = 0; i < rows; i++) {
         const int64_t at = i * a_row;
-        out[i] = (p[0][at] & keep[0]) | (p[1][at] & keep[1]) << 8 | (p[2][at] & keep[2]) << 16 |
-                 (p[3][at] & keep[3]) << 24;
+        out[i]           = none | (p[0][at] & keep[0]) | (p[1][at] & keep[1]) << 8 |
+                 (p[2][at] & keep[2]) << 16 | (p[3][at] & keep[3]) << 24;
     }
 }
 
@@ -282,18 +283,19 @@ static void collect(uint32_t *out, int64_t step, const uint8_t *a, int64_t a_row
 {
     for (int32_t q = 0; q < n_quads; q++, out += step) {
         const uint8_t *p[4];
-        uint32_t       keep[4];
+        uint32_t       keep[4], none = 0;
         for (int j = 0; j < 4; j++) {
             const int64_t at = quads[q].a[j];
             p[j]             = a + (at < 0 ? 0 : at);
             keep[j]          = at < 0 ? 0 : 0xFF;
+            none |= (at < 0 ? (uint32_t)Q8_NOTHING : 0) << 8 * j;
         }
         if (a_row == 4)
-            collect_dense(out, p, keep, 4, rows);
+            collect_dense(out, p, keep, none, 4, rows);
         else if (a_row == 1)
-            collect_dense(out, p, keep, 1, rows);
+            collect_dense(out, p, keep, none, 1, rows);
         else
-            collect_apart(out, p, keep, a_row, rows);
+            collect_apart(out, p, keep, none, a_row, rows);
     }
 }
 
@@ -303,6 +305,7 @@ const struct mxdi_conv_q8_kernel MXD_VARIANT(mxdi_conv_q8) = {
     .name         = MXD_VARIANT_NAME("conv_q8"),
     .lanes        = VF32_LANES,
     .weight_bytes = Q8_WEIGHT_BYTES,
+    .nothing      = Q8_NOTHING,
     .rows         = Q8_ROWS,
     .tile         = { { Q8_EACH_ROWS(ENTRY_1) }, { Q8_EACH_ROWS(ENTRY_2) } },
     .collect      = collect,

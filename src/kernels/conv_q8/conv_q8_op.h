@@ -76,6 +76,7 @@ struct mxdi_conv_q8_kernel {
     const char *name;
     int32_t     lanes;    /* of a vector; 0: the plain definition, the rest is not used */
     int32_t weight_bytes; /* 1: s8, 2: s16 in pairs (terms 0 and 2 of every lane, then 1 and 3) */
+    int32_t nothing;      /* the byte that adds nothing: products take inputs less this */
     int32_t rows;         /* tiles of 1 .. rows rows */
     mxdi_conv_q8_tile_fn tile[2][MXDI_CONV_Q8_MAX_ROWS + 1]; /* panel of one or two vectors; rows */
     /* out[q*step + i]: quad q of row i, its first byte lowest. Writes up to 15 rows too many. */

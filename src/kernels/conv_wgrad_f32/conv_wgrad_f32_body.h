@@ -7,11 +7,12 @@
 enum {
     NARROW = VF32_LANES,
     FULL   = 2 * VF32_LANES,
+    ROWS   = TILE_ROWS < FULL ? TILE_ROWS : FULL,
     CHAINS = 8 /* sums in flight that a multiply-add's latency takes */
 };
 
 /* One output: every sum once. */
-MXD_INLINE void step(vf32 acc[TILE_ROWS][2], const float *x, const float *y, const int rows,
+MXD_INLINE void step(vf32 acc[ROWS][2], const float *x, const float *y, const int rows,
                      const int vecs)
 {
     vf32 lane[2];
@@ -28,8 +29,8 @@ MXD_INLINE void step(vf32 acc[TILE_ROWS][2], const float *x, const float *y, con
 }
 
 /* A run of n outputs, dealt to `sets` sums in turn. */
-MXD_INLINE void run(vf32 acc[4][TILE_ROWS][2], const float *x, const float *y, int64_t n,
-                    int64_t x_step, int64_t y_step, const int rows, const int vecs, const int sets)
+MXD_INLINE void run(vf32 acc[4][ROWS][2], const float *x, const float *y, int64_t n, int64_t x_step,
+                    int64_t y_step, const int rows, const int vecs, const int sets)
 {
     for (; n >= sets; n -= sets) {
         MXD_UNROLL
@@ -47,7 +48,7 @@ MXD_INLINE void tile(const mxdi_conv_wgrad_f32_args *p, const int rows, const in
     const int          sets = rows * vecs >= CHAINS ? 1 : rows * vecs >= CHAINS / 2 ? 2 : 4;
     const mxdi_walk   *w    = &p->walk;
     const float *const x = p->x, *const y = p->y;
-    vf32 acc[4][TILE_ROWS][2];
+    vf32 acc[4][ROWS][2];
     MXD_UNROLL
     for (int s = 0; s < sets; s++) {
         MXD_UNROLL
@@ -86,7 +87,8 @@ MXD_INLINE void tile(const mxdi_conv_wgrad_f32_args *p, const int rows, const in
         tile(p, rows, 1);                                        \
     }
 #define TILES_6(X)  X(1) X(2) X(3) X(4) X(5) X(6)
-#define TILES_14(X) TILES_6(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define TILES_8(X)  TILES_6(X) X(7) X(8)
+#define TILES_14(X) TILES_8(X) X(9) X(10) X(11) X(12) X(13) X(14)
 TILES(TILE)
 #undef TILE
 
@@ -176,9 +178,10 @@ extern const struct mxdi_conv_wgrad_f32_variant MXD_VARIANT(mxdi_conv_wgrad_f32)
 const struct mxdi_conv_wgrad_f32_variant        MXD_VARIANT(mxdi_conv_wgrad_f32) = {
            .name      = MXD_VARIANT_NAME("conv_wgrad_f32"),
            .needs     = WGRAD_NEEDS,
-           .rows      = TILE_ROWS,
+           .rows      = ROWS,
            .full      = FULL,
            .narrow    = NARROW,
+           .strip     = ROWS > NARROW ? FULL : NARROW,
            .full_fn   = { TILES(FULL_ROW) },
            .narrow_fn = { TILES(NARROW_ROW) },
            .depthwise = depthwise,

@@ -42,7 +42,8 @@ struct mxdi_conv_wgrad_f32_variant {
     const char *name;
     uint32_t    needs;
     int32_t     rows;         /* of a strip at most */
-    int32_t     full, narrow; /* lanes of a panel; the last may be narrow. Strips are that wide */
+    int32_t     full, narrow; /* lanes of a panel; the last may be narrow */
+    int32_t     strip;        /* width of a strip, at least `rows`: full or narrow */
     /* By the number of rows; [0] is NULL. */
     mxdi_conv_wgrad_f32_fn full_fn[MXDI_CONV_WGRAD_F32_MAX_ROWS + 1];
     mxdi_conv_wgrad_f32_fn narrow_fn[MXDI_CONV_WGRAD_F32_MAX_ROWS + 1];

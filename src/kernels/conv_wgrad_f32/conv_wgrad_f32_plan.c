@@ -125,7 +125,7 @@ static int64_t reach(int64_t outputs, const mxdi_window1d *axis)
 mxd_status mxdi_conv_wgrad_f32_plan_init(mxdi_conv_wgrad_f32 *op, mxd_error *err)
 {
     const mxdi_blocked      *y    = &op->desc.y;
-    const int64_t            word = (int64_t)sizeof(float), strip = op->variant->narrow * word;
+    const int64_t            word = (int64_t)sizeof(float), strip = op->variant->strip * word;
     const int64_t            panels = op->unit * op->full * word;
     mxdi_conv_wgrad_f32_plan plan   = { 0 };
     mxdi_window1d            rows, cols;

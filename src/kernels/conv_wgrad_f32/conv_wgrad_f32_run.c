@@ -47,7 +47,7 @@ static inputs inputs_of(const mxdi_conv_wgrad_f32 *op, const mxdi_conv_wgrad_f32
     in.y1    = larger(in.y0, in.y1);
     in.x1    = larger(in.x0, in.x1);
     in.cols  = ceil_div(in.x1 - in.x0, w->sw);
-    in.pixel = (int64_t)x->block * op->variant->narrow;
+    in.pixel = (int64_t)x->block * op->variant->strip;
     in.phase = in.cols * in.pixel;
     in.row   = w->sw * in.phase;
     in.block = (in.y1 - in.y0) * in.row;
@@ -83,14 +83,14 @@ static void pack_row(const mxdi_conv_wgrad_f32 *op, const inputs *in, const floa
     const mxdi_blocked                       *x  = &op->desc.x;
     const int32_t                             sw = op->desc.window.sw;
     if (sw == 1) {
-        v->pack(dst, v->narrow, src, x->pitch, in->cols * x->block, used);
+        v->pack(dst, v->strip, src, x->pitch, in->cols * x->block, used);
         return;
     }
     for (int32_t phase = 0; phase < sw; phase++) {
         if (!phase_is_used(&op->desc.window, phase))
             continue;
         for (int64_t q = 0, ix = phase; in->x0 + ix < in->x1; q++, ix += sw)
-            v->pack(dst + phase * in->phase + q * in->pixel, v->narrow,
+            v->pack(dst + phase * in->phase + q * in->pixel, v->strip,
                     src + ix * mxdi_blocked_pixel(x), x->pitch, x->block, used);
     }
 }
@@ -160,7 +160,7 @@ static void run_taps(const mxdi_conv_wgrad_f32 *op, const mxdi_conv_wgrad_f32_ce
         args.c    = c;
         args.walk = (mxdi_walk){ 3,
                                  { (x1 - x0) * d->y.block, y1 - y0, cell->b1 - cell->b0, 1 },
-                                 { op->variant->narrow, w->sh * in->row, in->block, 0 },
+                                 { op->variant->strip, w->sh * in->row, in->block, 0 },
                                  { lanes, row, (cell->y1 - cell->y0) * row, 0 } };
         mxdi_walk_simplify(&args.walk, 0);
         for (int32_t k = args.walk.rank; k < 3; k++)

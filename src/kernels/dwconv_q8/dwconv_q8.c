@@ -31,7 +31,8 @@ static mxd_status check(mxdi_q8_base *base, const mxdi_dwconv_q8_desc *d, size_t
 static mxd_status fill(mxdi_dwconv_q8 *op, const mxdi_dwconv_q8_desc *desc, size_t n_weights,
                        mxd_error *err)
 {
-    op->kernel = kernels[op->base.row];
+    op->kernel       = kernels[op->base.row];
+    op->base.nothing = op->kernel->nothing;
     if (op->base.row != MXDI_Q8_ref)
         return mxdi_dwconv_q8_pack(op, desc->w, &desc->epilogue, err);
     op->plain = *desc;

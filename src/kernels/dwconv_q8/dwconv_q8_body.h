@@ -15,13 +15,11 @@ struct sums {
     vi32 v[4];
 };
 
-/* Up to four kernel rows at one column. Rows outside stand on zeros and stay there. */
+/* Up to four kernel rows at one column. Rows outside stand on q8_nothing and stay there. */
 struct column {
     const uint8_t *p[4];
     int64_t        step[4];
 };
-
-static _Alignas(64) const uint8_t zeros[VU8_LANES];
 
 /* Rows 4*quad .. 4*quad + 3 at `x`, which is a column of the first row inside. */
 MXD_INLINE struct column column_at(const mxdi_dwconv_q8_run_args *run, const uint8_t *x,
@@ -31,7 +29,7 @@ MXD_INLINE struct column column_at(const mxdi_dwconv_q8_run_args *run, const uin
     for (int32_t j = 0; j < 4; j++) {
         const int32_t ky     = 4 * quad + j;
         const bool    inside = ky >= run->ky && ky < run->ky_end;
-        c.p[j]               = inside ? x + (ky - run->ky) * run->x_ky : zeros;
+        c.p[j]               = inside ? x + (ky - run->ky) * run->x_ky : q8_nothing;
         c.step[j]            = inside ? run->x_kx : 0;
         __asm__("" : "+r"(c.p[j])); /* or gcc makes a branch of each choice, all columns inside */
     }
@@ -45,7 +43,7 @@ MXD_INLINE void column_take(const int R, q8_input in[4], struct column *c)
     vi32 q[4];
     MXD_UNROLL
     for (int j = 0; j < 4; j++) {
-        row[j] = j < R ? vu8_load(c->p[j]) : vu8_zero();
+        row[j] = j < R ? vu8_load(c->p[j]) : vu8_set1(Q8_NOTHING);
         MXD_OPAQUE(row[j]); /* one load, not one in each instruction that takes it */
     }
     q8_zip4(q, row[0], row[1], row[2], row[3]);
@@ -289,6 +287,7 @@ const struct mxdi_dwconv_q8_kernel MXD_VARIANT(mxdi_dwconv_q8) = {
     .name         = MXD_VARIANT_NAME("dwconv_q8"),
     .lanes        = VF32_LANES,
     .weight_bytes = Q8_WEIGHT_BYTES,
+    .nothing      = Q8_NOTHING,
     .any          = run_any,
 #define MXD_DW(kw, sw) { kw, sw, run_##kw##_##sw },
     .shapes = { MXDI_DWCONV_Q8_SHAPES(MXD_DW) },

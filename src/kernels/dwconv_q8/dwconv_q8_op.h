@@ -50,6 +50,7 @@ struct mxdi_dwconv_q8_kernel {
     const char *name;
     int32_t     lanes;    /* of a vector of sums; 0: the plain definition, the rest is not used */
     int32_t weight_bytes; /* 1: s8, 2: s16 in pairs (terms 0 and 2 of every lane, then 1 and 3) */
+    int32_t nothing;      /* the byte that adds nothing: products take inputs less this */
     mxdi_dwconv_q8_fn           any;
     struct mxdi_dwconv_q8_shape shapes[8]; /* until kw = 0 */
 };

@@ -34,7 +34,7 @@ MXD_INLINE void block(vf32 acc[][MXDI_MATMUL_W4_BUNDLE], const mxdi_matmul_w4_ar
         MXD_UNROLL
         for (int v = 0; v < vectors; v++) {
             packed[v] = vi32_load((const int32_t *)w + v * VF32_LANES);
-            _mm_prefetch((const char *)(w + AHEAD * p->step + v * VF32_LANES), _MM_HINT_T0);
+            __builtin_prefetch(w + AHEAD * p->step + v * VF32_LANES);
         }
         if (words >= WORDS) {
             MXD_UNROLL

@@ -102,7 +102,7 @@ static size_t rectangles_of(const mxdi_q8_base *base)
 
 size_t mxdi_q8_base_biases(const mxdi_q8_base *base)
 {
-    return base->x_zero_point == 0 ? 1 : rectangles_of(base);
+    return base->x_zero_point == base->nothing ? 1 : rectangles_of(base);
 }
 
 size_t mxdi_q8_base_scratch(const mxdi_q8_base *base)
@@ -114,9 +114,10 @@ size_t mxdi_q8_base_scratch(const mxdi_q8_base *base)
 void mxdi_q8_base_fold(const mxdi_q8_base *base, int32_t *bias, size_t step, int32_t b,
                        const int16_t *w, int32_t c_in, uint32_t *scratch)
 {
-    const size_t kh = (size_t)base->window.kh, kw = (size_t)base->window.kw, taps = kh * kw;
-    const size_t n      = mxdi_q8_base_biases(base);
-    uint32_t    *prefix = scratch + taps, *sums = prefix + (kh + 1) * (kw + 1);
+    const size_t   kh = (size_t)base->window.kh, kw = (size_t)base->window.kw, taps = kh * kw;
+    const size_t   n      = mxdi_q8_base_biases(base);
+    const uint32_t zero   = (uint32_t)base->x_zero_point - (uint32_t)base->nothing;
+    uint32_t      *prefix = scratch + taps, *sums = prefix + (kh + 1) * (kw + 1);
     for (size_t t = 0; t < taps; t++) {
         int64_t sum = 0;
         for (size_t c = 0; c < (size_t)c_in; c++)
@@ -126,5 +127,5 @@ void mxdi_q8_base_fold(const mxdi_q8_base *base, int32_t *bias, size_t step, int
     mxdi_window_sums(sums, prefix, scratch, &base->window, base->spans_y, base->n_y, base->spans_x,
                      base->n_x);
     for (size_t i = 0; i < n; i++)
-        bias[i * step] = (int32_t)((uint32_t)b - (uint32_t)base->x_zero_point * sums[i]);
+        bias[i * step] = (int32_t)((uint32_t)b - zero * sums[i]);
 }

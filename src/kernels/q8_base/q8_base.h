@@ -19,6 +19,7 @@ typedef struct mxdi_q8_base {
     mxdi_blocked  x, y;
     mxdi_window2d window;
     int32_t       x_zero_point;
+    int32_t       nothing; /* what products take off x */
     mxdi_post_q8  post;
     int32_t       y_size; /* bytes of an output element */
     mxdi_span    *spans_y, *spans_x;

@@ -8,12 +8,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define MXD_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define MXD_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define MXD_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "kernels/simd/inline.h"
 
 /* Hides how v came about. Right behind a k loop it keeps gcc from mixing the loop's accumulators
  * with what follows, which costs copies inside the loop. */

@@ -8,6 +8,14 @@
 #include "kernels/simd/f32_x86.h"
 #include "kernels/simd/vec_avx512.h"
 
+/* A byte that adds nothing to a sum of products, and a vector of them. */
+enum { Q8_NOTHING = 0 };
+static _Alignas(64) const uint8_t q8_nothing[VU8_LANES] = { Q8_NOTHING };
+
+/* Rows of products of 16 bits: 2 accumulators each, 2 vectors of weights, 1 of inputs. */
+enum { Q16_ROWS = 14 };
+#define Q16_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+
 static inline vi32 q8_load(const int32_t *p)
 {
     return _mm512_load_si512(p);

@@ -86,7 +86,7 @@ MXD_INLINE void step(vf32 acc[TILE_ROWS][8], const float *a0, const float *a1, i
     vword     w[8];
     MXD_UNROLL
     for (int v = 0; v < vecs; v++)
-        _mm_prefetch((const char *)(b + AHEAD + v * VF32_LANES), _MM_HINT_T0);
+        __builtin_prefetch(b + AHEAD + v * VF32_LANES);
     MXD_UNROLL
     for (int v = 0; v < width; v++)
         w[v] = word_load(b + v / vecs * b_panel + v % vecs * VF32_LANES);

@@ -7,14 +7,6 @@
 
 enum { Q16_LANES = 2 * VF32_LANES };
 
-#if defined(__AVX512F__)
-enum { ROWS = 14 };
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#else
-enum { ROWS = 6 };
-#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
-#endif
-
 /* ---- inputs ---- */
 
 /* o = B^T d, lanes of 16 bits */
@@ -127,8 +119,8 @@ MXD_INLINE void product(const int R, const int V, const mxdi_winograd_q8_product
     }
 #define PRODUCT_1(R) PRODUCT(1, R)
 #define PRODUCT_2(R) PRODUCT(2, R)
-EACH_ROWS(PRODUCT_1)
-EACH_ROWS(PRODUCT_2)
+Q16_EACH_ROWS(PRODUCT_1)
+Q16_EACH_ROWS(PRODUCT_2)
 
 /* ---- outputs ---- */
 
@@ -250,8 +242,8 @@ static void output(const mxdi_winograd_q8_output *p)
 extern const struct mxdi_winograd_q8 MXD_VARIANT(mxdi_winograd_q8);
 const struct mxdi_winograd_q8        MXD_VARIANT(mxdi_winograd_q8) = {
            .name    = MXD_VARIANT_NAME("conv_q8_winograd"),
-           .rows    = ROWS,
+           .rows    = Q16_ROWS,
            .input   = input,
-           .product = { { EACH_ROWS(ENTRY_1) }, { EACH_ROWS(ENTRY_2) } },
+           .product = { { Q16_EACH_ROWS(ENTRY_1) }, { Q16_EACH_ROWS(ENTRY_2) } },
            .output  = output,
 };

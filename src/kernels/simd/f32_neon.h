@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What register-tiled float kernels need beyond the vectors of vec_neon.h: the same names as
+ * f32_avx2.h, which says what each is. */
+#ifndef MXDI_KERNELS_SIMD_F32_NEON_H
+#define MXDI_KERNELS_SIMD_F32_NEON_H
+
+#include "kernels/simd/vec_neon.h"
+
+typedef vf32 vword;
+enum {
+    WORD_TERMS = 1,
+    TILE_ROWS  = 14
+}; /* 14x2 accumulators, 2 panel vectors, 1 broadcast: 31 of 32 registers */
+
+static inline vf32 vf32_zero(void)
+{
+    return vdupq_n_f32(0);
+}
+
+static inline vf32 vf32_round_bf16(vf32 v)
+{
+    const uint32x4_t bits  = vreinterpretq_u32_f32(v);
+    const uint32x4_t odd   = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    const uint32x4_t up    = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7FFF)));
+    const uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+    const uint32x4_t whole = vbslq_u32(vf32_is_nan(v), quiet, up);
+    return vreinterpretq_f32_u32(vandq_u32(whole, vdupq_n_u32(0xFFFF0000u)));
+}
+
+static inline vword word_broadcast(const float *a)
+{
+    return vld1q_dup_f32(a);
+}
+
+static inline vword word_load(const float *b)
+{
+    return vf32_load(b);
+}
+
+static inline vf32 word_step(vword a, vword b, vf32 acc)
+{
+    return vf32_fma(a, b, acc);
+}
+
+static inline void word_prepare(float *dst, const float *src, int64_t n)
+{
+    for (; n >= VF32_LANES; n -= VF32_LANES, src += VF32_LANES, dst += VF32_LANES)
+        vf32_store(dst, vf32_round_bf16(vf32_load(src)));
+    if (n > 0)
+        vf32_store_tail(dst, vf32_round_bf16(vf32_load_tail(src, (size_t)n)), (size_t)n);
+}
+
+static inline void word_pack(float *dst, const float *src, int64_t row, int64_t k_left, int64_t n,
+                             int32_t bf16)
+{
+    (void)row;
+    (void)k_left;
+    if (bf16)
+        word_prepare(dst, src, n);
+    else
+        memcpy(dst, src, (size_t)n * sizeof(*dst));
+}
+
+MXD_INLINE void transpose_8x8(float *dst, int64_t dst_row, const float *src, int64_t src_row)
+{
+    for (int q = 0; q < 4; q++) { /* quarters of 4x4 */
+        const float *from = src + q / 2 * 4 * src_row + q % 2 * 4;
+        float       *to   = dst + q % 2 * 4 * dst_row + q / 2 * 4;
+        const q128   r0 = q128_load(from), r1 = q128_load(from + src_row),
+                   r2 = q128_load(from + 2 * src_row), r3 = q128_load(from + 3 * src_row);
+        const q128 a = q128_zip_lo_f32(r0, r2), b = q128_zip_hi_f32(r0, r2),
+                   c = q128_zip_lo_f32(r1, r3), d = q128_zip_hi_f32(r1, r3);
+        q128_store(to, q128_zip_lo_f32(a, c));
+        q128_store(to + dst_row, q128_zip_hi_f32(a, c));
+        q128_store(to + 2 * dst_row, q128_zip_lo_f32(b, d));
+        q128_store(to + 3 * dst_row, q128_zip_hi_f32(b, d));
+    }
+}
+#endif

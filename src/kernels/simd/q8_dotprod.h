@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sums of four products u8 x s8 in each 32-bit lane, modulo 2^32, for AArch64 with FEAT_DotProd.
+ * SDOT takes signed bytes: inputs are multiplied as x - 128, so a zero point is less by 128, and a
+ * byte that is to add nothing is 128. */
+#ifndef MXDI_KERNELS_SIMD_Q8_DOTPROD_H
+#define MXDI_KERNELS_SIMD_Q8_DOTPROD_H
+
+#include "kernels/simd/q8_vreg.h"
+
+#undef MXD_VARIANT
+#undef MXD_VARIANT_NAME
+#define MXD_VARIANT(name)        name##_dotprod
+#define MXD_VARIANT_NAME(family) family "_dotprod"
+
+enum {
+    Q8_WEIGHT_BYTES = 1,
+    Q8_CHAINS       = 8,
+    Q8_ROWS         = 12, /* 12x2 accumulators, 2 vectors of weights, 1 of inputs and a mask */
+    Q8_OUTPUTS      = 4
+};
+#define Q8_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+
+enum { Q8_NOTHING = 128 };
+static const uint8_t q8_nothing[VU8_LANES] = { 128, 128, 128, 128, 128, 128, 128, 128,
+                                               128, 128, 128, 128, 128, 128, 128, 128 };
+
+typedef int8x16_t q8_input;
+typedef int8x16_t q8_weights;
+
+static inline q8_input q8_input_of(vi32 bytes)
+{
+    return vreinterpretq_s8_u8(veorq_u8(neon_u8(bytes), vdupq_n_u8(128)));
+}
+
+static inline q8_weights q8_weights_load(const uint8_t *w)
+{
+    return vreinterpretq_s8_u8(vld1q_u8(w));
+}
+
+static inline vi32 q8_dot(vi32 acc, q8_input a, q8_weights w)
+{
+    return vdotq_s32(acc, a, w);
+}
+#endif

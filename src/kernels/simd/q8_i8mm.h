@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sums of four products u8 x s8 in each 32-bit lane, modulo 2^32, for AArch64 with FEAT_I8MM, whose
+ * USDOT takes them as they are. */
+#ifndef MXDI_KERNELS_SIMD_Q8_I8MM_H
+#define MXDI_KERNELS_SIMD_Q8_I8MM_H
+
+#include "kernels/simd/q8_vreg.h"
+
+#undef MXD_VARIANT
+#undef MXD_VARIANT_NAME
+#define MXD_VARIANT(name)        name##_i8mm
+#define MXD_VARIANT_NAME(family) family "_i8mm"
+
+enum {
+    Q8_WEIGHT_BYTES = 1,
+    Q8_CHAINS       = 8,
+    Q8_ROWS         = 12, /* 12x2 accumulators, 2 vectors of weights, 1 of inputs */
+    Q8_OUTPUTS      = 4
+};
+#define Q8_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+
+enum { Q8_NOTHING = 0 };
+static const uint8_t q8_nothing[VU8_LANES] = { Q8_NOTHING };
+
+typedef uint8x16_t q8_input;
+typedef int8x16_t  q8_weights;
+
+static inline q8_input q8_input_of(vi32 bytes)
+{
+    return neon_u8(bytes);
+}
+
+static inline q8_weights q8_weights_load(const uint8_t *w)
+{
+    return vreinterpretq_s8_u8(vld1q_u8(w));
+}
+
+static inline vi32 q8_dot(vi32 acc, q8_input a, q8_weights w)
+{
+    return vusdotq_s32(acc, a, w);
+}
+#endif
