@@ -9,7 +9,7 @@ THREADED = base_system|cpu_backend|engine|api|train # tests that run threads: th
 DEPS     = @tools/install_deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check bench headline fuzz mutants sanitize format tidy install clean help
+.PHONY: all demo check check-aarch64 bench headline fuzz mutants sanitize format tidy install clean help
 
 # Configure (cheap when nothing changed) and build one preset.
 define build
@@ -31,6 +31,12 @@ check: ## build, and every test
 	@mkdir -p build
 	$(call build,release,$(WERROR))
 	@ctest --test-dir build --output-on-failure -j2
+
+check-aarch64: ## cross-compile for AArch64, and test under qemu-user
+	$(DEPS) build test data aarch64
+	@mkdir -p build
+	$(call build,aarch64,$(WERROR))
+	@tools/check_aarch64.sh build/aarch64
 
 bench: all ## whole models and kernels beside other engines: bench/results/peers.csv
 	$(DEPS) peers
@@ -73,4 +79,4 @@ clean: ## remove build/
 	@rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24

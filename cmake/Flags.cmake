@@ -40,6 +40,11 @@ else()
     set(isas_here "")
 endif()
 
+# gcc 12 for AArch64 ends in an internal error where a loop's result is a chain of fmax.
+if(isas_here STREQUAL isas_aarch64 AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_C_COMPILER_VERSION MATCHES "^12[.]")
+    target_compile_options(mixdown_flags INTERFACE -fno-builtin-fmax -fno-builtin-fmaxf -fno-builtin-fmin -fno-builtin-fminf)
+endif()
+
 # Flags of src/kernels/**/NAME_<isa>.c; files for other processors leave the list named by `sources`.
 function(mixdown_isa_flags sources)
     set(kept "")

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs what a make target lacks: tools/install_deps.sh GROUP..., with the groups build, test, python, peers, format, tidy,
-# fuzz, mutants and data. Silent when nothing is missing; with apt and the right to use it, installs; otherwise says what is
-# missing and fails. `python` puts numpy, onnx and onnxruntime into build/venv unless python3 has them; `peers` openvino too.
+# fuzz, mutants, data and aarch64. Silent when nothing is missing; with apt and the right to use it, installs; otherwise says
+# what is missing and fails. `python` puts numpy, onnx and onnxruntime into build/venv unless python3 has them; `peers` openvino
+# too; `aarch64` the libraries of the cross build into build/sysroot-aarch64, not into the system.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -39,7 +40,8 @@ need_group() {
     tidy) need_command clang-tidy clang-tidy ;;
     mutants) need_command patch patch ;;
     data) need_path /usr/share/datasets/fashion-mnist dataset-fashion-mnist ;;
-    *) echo "install_deps.sh: group: expected build, test, python, peers, format, tidy, fuzz, mutants or data, got $1" >&2; exit 2 ;;
+    aarch64) need_command aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu; need_command qemu-aarch64 qemu-user ;;
+    *) echo "install_deps.sh: group: expected build, test, python, peers, format, tidy, fuzz, mutants, data or aarch64, got $1" >&2; exit 2 ;;
     esac
 }
 
@@ -63,6 +65,28 @@ python_packages() { # NAME...: by pip, of the same name when imported
     return 1
 }
 
+# Debian's packages for arm64, unpacked. apt works in a folder of its own: the system's packages and their lists stay as
+# they are, and no right is needed. Links to /... are made relative to the folder.
+aarch64_sysroot() {
+    local root=build/sysroot-aarch64 apt=build/apt-aarch64 link
+    [ -e "$root/complete" ] && return
+    mkdir -p "$root" "$apt/lists/partial" "$apt/archives/partial" && : >"$apt/status" || return 1
+    local options=(-qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$PWD/$apt"
+        -o Dir::State::status="$PWD/$apt/status" -o Dir::Cache="$PWD/$apt" -o APT::Sandbox::User= -o Acquire::Retries=2)
+    echo "unpacking the libraries for arm64 into $root" >&2
+    apt-get "${options[@]}" update >&2 && \
+        apt-get "${options[@]}" install -y --download-only --no-install-recommends libjansson-dev libprotobuf-c-dev \
+            zlib1g-dev liblzma-dev libzip-dev libjpeg-dev libpng-dev libxxhash-dev libpcre2-dev libcmocka-dev >&2 && \
+        find "$apt/archives" -name '*.deb' -exec dpkg-deb -x {} "$root" \; && [ -e "$root/usr/include/cmocka.h" ] || {
+        echo "missing: packages for arm64 (libjansson-dev and the others of docs/dependencies.md) from apt" >&2
+        return 1
+    }
+    find "$root" -lname '/*' | while read -r link; do
+        ln -sfnr "$root$(readlink "$link")" "$link"
+    done
+    rm -r "$apt" && : >"$root/complete"
+}
+
 for group in "$@"; do need_group "$group"; done
 if [ "${#missing[@]}" -gt 0 ] && ! install_missing; then
     echo "missing: ${missing[*]} (names of Debian packages)" >&2
@@ -73,5 +97,6 @@ for group in "$@"; do
     case "$group" in
     python) python_packages numpy onnx onnxruntime || exit 1 ;;
     peers) python_packages numpy onnx onnxruntime openvino || exit 1 ;;
+    aarch64) aarch64_sysroot || exit 1 ;;
     esac
 done

@@ -8,8 +8,8 @@
 static void row(float *y, const float *x, const mxdi_axis *a, int logarithm)
 {
     double max = -INFINITY, sum = 0;
-    for (int64_t k = 0; k < a->axis; k++) /* not fmax: gcc 12 for AArch64 fails on such a loop */
-        max = (double)x[k * a->x_axis] > max ? (double)x[k * a->x_axis] : max;
+    for (int64_t k = 0; k < a->axis; k++)
+        max = fmax(max, (double)x[k * a->x_axis]);
     for (int64_t k = 0; k < a->axis; k++)
         sum += exp((double)x[k * a->x_axis] - max);
     for (int64_t k = 0; k < a->axis; k++) {
