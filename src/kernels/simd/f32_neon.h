@@ -10,8 +10,8 @@
 typedef vf32 vword;
 enum {
     WORD_TERMS = 1,
-    TILE_ROWS  = 14
-}; /* 14x2 accumulators, 2 panel vectors, 1 broadcast: 31 of 32 registers */
+    TILE_ROWS  = 12
+}; /* 12x2 accumulators, 2 panel vectors; with 14x2 gcc 12 keeps some in memory */
 
 static inline vf32 vf32_zero(void)
 {

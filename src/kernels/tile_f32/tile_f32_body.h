@@ -190,7 +190,8 @@ MXD_INLINE void tile(const mxdi_tile_f32_args *p, const int rows, const int vecs
         tile(p, rows, 1, 1);                               \
     }
 #define TILES_6(X)  X(1) X(2) X(3) X(4) X(5) X(6)
-#define TILES_14(X) TILES_6(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#define TILES_12(X) TILES_6(X) X(7) X(8) X(9) X(10) X(11) X(12)
+#define TILES_14(X) TILES_12(X) X(13) X(14)
 TILES(TILE)
 #undef TILE
 
