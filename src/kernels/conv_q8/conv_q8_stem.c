@@ -142,8 +142,9 @@ static void pack_channel(mxdi_conv_q8 *op, uint8_t *to, int16_t *terms, int32_t 
     plan_taps(op, terms, w);
     for (int32_t i = 0; i < taps; i++)
         sum += w[i];
-    s->bias[c] = (int32_t)((uint32_t)(bias ? bias[c] : 0) - (uint32_t)(desc->x_zero_point * sum));
-    s->m[c]    = desc->epilogue.m[c];
+    s->bias[c]       = (int32_t)((uint32_t)(bias ? bias[c] : 0) -
+                           (uint32_t)((desc->x_zero_point - op->base.nothing) * sum));
+    s->m[c]          = desc->epilogue.m[c];
     s->bias_float[c] = mxdi_post_q8_bias(&desc->epilogue, c);
     for (int32_t tap = 0; tap < s->n_taps; tap++)
         for (int32_t l = 0; l < lanes; l++)

@@ -141,9 +141,10 @@ static void sum_rows(int32_t *sums, const uint8_t *a, int64_t a_row, int64_t row
 static void fold_bias(int32_t *bias, const mxdi_matmul_q8 *op, int64_t column, int32_t columns)
 {
     const uint32_t za = (uint32_t)op->desc.a_zero_point, k = (uint32_t)op->desc.k;
+    const uint32_t less = za - (uint32_t)op->kernel->nothing; /* of what products take */
     for (int32_t j = 0; j < columns; j++)
         bias[j] = (int32_t)((uint32_t)op->desc.epilogue.bias[column + j] -
-                            za * ((uint32_t)bias[j] + k * (uint32_t)op->minus_z[column + j]));
+                            less * (uint32_t)bias[j] - za * k * (uint32_t)op->minus_z[column + j]);
 }
 
 /* `rows` rows of one product from row i on. */

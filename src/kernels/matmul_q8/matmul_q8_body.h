@@ -57,7 +57,7 @@ MXD_INLINE void put_weights(uint8_t *w, vi32 bytes)
 
 static void pack(uint8_t *w, int32_t *sums, const mxdi_matmul_q8_source *s)
 {
-    const q8_input ones   = q8_input_of(vi32_set1(0x01010101));
+    const q8_input ones   = q8_input_of(vi32_set1((int32_t)((Q8_NOTHING + 1) * 0x01010101u)));
     vi32           sum[2] = { vi32_set1(0), vi32_set1(0) };
     for (int64_t k = 0; k < s->k; k += 4)
         for (int64_t v = 0; v < 2; v++, w += K4_BYTES) {
@@ -211,6 +211,7 @@ const struct mxdi_matmul_q8_kernel MXD_VARIANT(mxdi_matmul_q8) = {
     .name         = MXD_VARIANT_NAME("matmul_q8"),
     .columns      = PANEL,
     .weight_bytes = Q8_WEIGHT_BYTES,
+    .nothing      = Q8_NOTHING,
     .pack         = pack,
     .multiply     = multiply,
 };
