@@ -15,35 +15,41 @@ struct sums {
     vi32 v[4];
 };
 
-/* Up to four kernel rows at one column. Rows outside stand on q8_nothing and stay there. */
+/* Up to four kernel rows at one column. Rows outside stand on q8_nothing and stay there; columns
+ * outside are read elsewhere. */
 struct column {
-    const uint8_t *p[4];
+    const uint8_t *p[4], *outside[4];
     int64_t        step[4];
+    int64_t        at, columns;
 };
 
-/* Rows 4*quad .. 4*quad + 3 at `x`, which is a column of the first row inside. */
-MXD_INLINE struct column column_at(const mxdi_dwconv_q8_run_args *run, const uint8_t *x,
+/* Rows 4*quad .. 4*quad + 3 at `x`, which is column `at` of the first row inside. */
+MXD_INLINE struct column column_at(const mxdi_dwconv_q8_run_args *run, const uint8_t *x, int64_t at,
                                    int32_t quad)
 {
-    struct column c;
+    struct column c = { .at = at, .columns = run->columns };
     for (int32_t j = 0; j < 4; j++) {
         const int32_t ky     = 4 * quad + j;
         const bool    inside = ky >= run->ky && ky < run->ky_end;
         c.p[j]               = inside ? x + (ky - run->ky) * run->x_ky : q8_nothing;
         c.step[j]            = inside ? run->x_kx : 0;
+        c.outside[j]         = inside ? run->outside : q8_nothing;
         __asm__("" : "+r"(c.p[j])); /* or gcc makes a branch of each choice, all columns inside */
     }
     return c;
 }
 
-/* The bytes of its first R rows interleaved, and on to the next. */
-MXD_INLINE void column_take(const int R, q8_input in[4], struct column *c)
+/* The bytes of its first R rows interleaved, and on to the next. inside: no column is outside. */
+MXD_INLINE void column_take(const int R, const bool inside, q8_input in[4], struct column *c)
 {
-    vu8  row[4];
-    vi32 q[4];
+    const bool here = inside || (uint64_t)c->at < (uint64_t)c->columns;
+    vu8        row[4];
+    vi32       q[4];
+    c->at++;
     MXD_UNROLL
     for (int j = 0; j < 4; j++) {
-        row[j] = j < R ? vu8_load(c->p[j]) : vu8_set1(Q8_NOTHING);
+        row[j] = j < R ? vu8_load(__builtin_expect(here, 1) ? c->p[j] : c->outside[j])
+                       : vu8_set1(Q8_NOTHING);
         MXD_OPAQUE(row[j]); /* one load, not one in each instruction that takes it */
     }
     q8_zip4(q, row[0], row[1], row[2], row[3]);
@@ -160,7 +166,7 @@ MXD_INLINE void run_each(const int R, const bool plain, const mxdi_dwconv_q8_run
 {
     const mxdi_dwconv_q8_run_args run   = *args;
     const struct vpost            post  = vpost_make(run.post);
-    const struct column           first = column_at(&run, run.x, 0);
+    const struct column           first = column_at(&run, run.x, 0, 0);
     for (int64_t i = 0; i < run.outputs; i++) {
         struct sums s;
         int32_t     quad = R ? 0 : run.ky / 4;
@@ -169,13 +175,13 @@ MXD_INLINE void run_each(const int R, const bool plain, const mxdi_dwconv_q8_run
             const uint8_t *w      = run.w + ((int64_t)quad * run.kw + run.kx) * 4 * STEP_BYTES;
             struct column  column = first;
             if (R == 0)
-                column = column_at(&run, run.x + i * run.x_step, quad);
+                column = column_at(&run, run.x + i * run.x_step, 0, quad);
             MXD_UNROLL
             for (int j = 0; j < R; j++)
                 column.p[j] += column.step[j] ? i * run.x_step : 0;
             for (int32_t kx = run.kx; kx < run.kx_end; kx++, w += 4 * STEP_BYTES) {
                 q8_input in[4];
-                column_take(R ? R : 4, in, &column);
+                column_take(R ? R : 4, true, in, &column);
                 add_column(&s, in, w);
             }
         } while (R == 0 && 4 * ++quad < run.ky_end);
@@ -193,7 +199,7 @@ static void run_any(const mxdi_dwconv_q8_run_args *run)
         run_each(0, true, run);
 }
 
-/* ---- windows of KW columns, all inside, S columns apart ---- */
+/* ---- windows of KW columns, S columns apart ---- */
 
 /* Three kernel rows at most, in one walk over the columns. With wider windows the sums in flight do
  * not fit. */
@@ -203,7 +209,7 @@ MXD_INLINE void run_slide(const int KW, const int S, const mxdi_dwconv_q8_run_ar
     const int                     N      = (KW + S - 1) / S; /* outputs that see a column */
     const mxdi_dwconv_q8_run_args run    = *args;
     const struct vpost            post   = vpost_make(run.post);
-    struct column                 column = column_at(&run, run.x, 0);
+    struct column                 column = column_at(&run, run.x, 0, 0);
     struct sums                   s[MOST];
     q8_input                      in[4];
     MXD_UNROLL
@@ -211,14 +217,14 @@ MXD_INLINE void run_slide(const int KW, const int S, const mxdi_dwconv_q8_run_ar
         start(&s[i], &run);
     MXD_UNROLL
     for (int c = 0; c < KW - S; c++) {
-        column_take(3, in, &column);
+        column_take(3, true, in, &column);
         add_columns(N, KW, S, c, s, in, run.w);
     }
     for (int64_t i = 0; i < run.outputs; i++) {
         start(&s[N - 1], &run);
         MXD_UNROLL
         for (int c = KW - S; c < KW; c++) {
-            column_take(3, in, &column);
+            column_take(3, true, in, &column);
             add_columns(N, KW, S, c, s, in, run.w);
         }
         finish(true, &post, &run, args, i, &s[0]);
@@ -228,22 +234,24 @@ MXD_INLINE void run_slide(const int KW, const int S, const mxdi_dwconv_q8_run_ar
     }
 }
 
-/* N outputs from `at` on. */
-MXD_INLINE void run_group(const int N, const int KW, const int S, const bool plain,
-                          const struct vpost *post, const mxdi_dwconv_q8_run_args *run,
-                          const mxdi_dwconv_q8_run_args *args, int64_t at)
+/* N outputs from `at` on. inside: no column is outside. */
+MXD_INLINE void run_group(const int N, const int KW, const int S, const bool inside,
+                          const bool plain, const struct vpost *post,
+                          const mxdi_dwconv_q8_run_args *run, const mxdi_dwconv_q8_run_args *args,
+                          int64_t at)
 {
     struct sums s[Q8_OUTPUTS];
     MXD_UNROLL
     for (int i = 0; i < N; i++)
         start(&s[i], run);
     for (int32_t quad = run->ky / 4; 4 * quad < run->ky_end; quad++) {
-        const uint8_t *w      = run->w + (int64_t)quad * KW * 4 * STEP_BYTES;
-        struct column  column = column_at(run, run->x + at * run->x_step, quad);
+        const uint8_t *w = run->w + (int64_t)quad * KW * 4 * STEP_BYTES;
+        struct column  column =
+            column_at(run, run->x + at * run->x_step, run->column + at * S, quad);
         MXD_UNROLL
         for (int c = 0; c < (N - 1) * S + KW; c++) {
             q8_input in[4];
-            column_take(4, in, &column);
+            column_take(4, inside, in, &column);
             add_columns(N, KW, S, c, s, in, w);
         }
     }
@@ -259,10 +267,15 @@ MXD_INLINE void run_groups(const int KW, const int S, const bool plain,
     const mxdi_dwconv_q8_run_args run  = *args;
     const struct vpost            post = vpost_make(run.post);
     int64_t                       i    = 0;
-    for (; i + Q8_OUTPUTS <= run.outputs; i += Q8_OUTPUTS)
-        run_group(Q8_OUTPUTS, KW, S, plain, &post, &run, args, i);
+    for (; i + Q8_OUTPUTS <= run.outputs; i += Q8_OUTPUTS) {
+        const int64_t first = run.column + i * S, end = first + (Q8_OUTPUTS - 1) * S + KW;
+        if (first >= 0 && end <= run.columns)
+            run_group(Q8_OUTPUTS, KW, S, true, plain, &post, &run, args, i);
+        else
+            run_group(Q8_OUTPUTS, KW, S, false, plain, &post, &run, args, i);
+    }
     for (; i < run.outputs; i++)
-        run_group(1, KW, S, plain, &post, &run, args, i);
+        run_group(1, KW, S, false, plain, &post, &run, args, i);
 }
 
 MXD_INLINE void run_shape(const int KW, const int S, const mxdi_dwconv_q8_run_args *run)

@@ -23,8 +23,11 @@ typedef struct mxdi_dwconv_q8_run {
     int64_t             x_step;     /* between outputs */
     int32_t             ky, ky_end; /* kernel rows inside */
     int32_t             kx, kx_end, kw;
-    const uint8_t      *w;    /* of the vector */
-    const int32_t      *bias; /* its 4 x lanes of each */
+    int32_t             column;  /* of x where the first window starts */
+    int32_t             columns; /* of x; of those before and behind it, rows inside are */
+    const uint8_t      *outside; /* this vector, the zero point. Windows all inside: anything */
+    const uint8_t      *w;       /* of the vector */
+    const int32_t      *bias;    /* its 4 x lanes of each */
     const float        *m, *bias_float;
     void               *y;
     const uint8_t      *r; /* with y's strides */
@@ -76,6 +79,8 @@ struct mxdi_dwconv_q8 {
     int32_t          *bias;           /* (biases of base, distinct, 4 x lanes) */
     size_t            bias_step;      /* distinct x 4 x lanes, or 0: all rectangles have the same */
     mxdi_dwconv_q8_fn whole;          /* for rectangles with all columns inside */
+    int32_t           joined;  /* that of the columns, if whole does all columns with it, or -1 */
+    uint8_t          *outside; /* a vector of x's zero point */
 };
 
 /* Where channel c of a vector stands among its 4 x lanes sums: the unpack instructions work on

@@ -76,13 +76,14 @@ static void run_vectors(const struct call *c, mxdi_dwconv_q8_run_args *run, mxdi
     }
 }
 
-/* Row `row` of rectangle (i, j). */
-static void run_row(const struct call *c, int32_t i, int32_t j, int32_t row)
+/* Row `row` of the outputs `columns` of rectangle (i, j), or of more with its biases. */
+static void run_row(const struct call *c, int32_t i, int32_t j, const mxdi_span *columns,
+                    int32_t row)
 {
-    const mxdi_dwconv_q8 *op   = c->op;
-    const mxdi_q8_base   *b    = &op->base;
-    const mxdi_window2d  *win  = &b->window;
-    const mxdi_span      *rows = &b->spans_y[i], *columns = &b->spans_x[j];
+    const mxdi_dwconv_q8 *op      = c->op;
+    const mxdi_q8_base   *b       = &op->base;
+    const mxdi_window2d  *win     = &b->window;
+    const mxdi_span      *rows    = &b->spans_y[i];
     const int64_t         x_pixel = mxdi_blocked_pixel(&b->x), x_row = mxdi_blocked_row(&b->x);
     const int64_t         y_pixel = mxdi_blocked_pixel(&b->y);
     const bool            some =
@@ -110,6 +111,9 @@ static void run_row(const struct call *c, int32_t i, int32_t j, int32_t row)
                                         .kx      = columns->k_begin,
                                         .kx_end  = columns->k_end,
                                         .kw      = win->kw,
+                                        .column  = op->joined < 0 ? 0 : (int32_t)ix,
+                                        .columns = op->joined < 0 ? INT32_MAX : b->x.w,
+                                        .outside = op->outside,
                                         .y       = c->y + y * b->y_size,
                                         .r       = c->r ? c->r + y : NULL,
                                         .y_step  = op->pixels * y_pixel * b->y_size,
@@ -123,8 +127,9 @@ static void run_row(const struct call *c, int32_t i, int32_t j, int32_t row)
 void mxdi_dwconv_q8_kernel_run(const mxdi_dwconv_q8 *op, const uint8_t *x, const uint8_t *r,
                                void *y, int64_t blocks, size_t begin, size_t end)
 {
-    const mxdi_q8_base *b = &op->base;
-    const struct split  s = split_work(op, blocks);
+    const mxdi_q8_base *b   = &op->base;
+    const struct split  s   = split_work(op, blocks);
+    const mxdi_span     all = { 0, b->y.w, 0, b->window.kw };
     for (size_t t = begin; t < end; t++) {
         const int64_t vectors = (int64_t)t % s.vectors.n, rest = (int64_t)t / s.vectors.n;
         const int64_t rows = rest % s.rows.n, block = rest / s.rows.n,
@@ -140,8 +145,10 @@ void mxdi_dwconv_q8_kernel_run(const mxdi_dwconv_q8 *op, const uint8_t *x, const
         for (int32_t row = (int32_t)mxdi_parts_begin(&s.rows, rows); row < end_row; row++) {
             while (row >= b->spans_y[i].end)
                 i++;
-            for (int32_t j = 0; j < b->n_x; j++)
-                run_row(&c, i, j, row);
+            if (op->joined >= 0)
+                run_row(&c, i, op->joined, &all, row);
+            for (int32_t j = 0; j < b->n_x && op->joined < 0; j++)
+                run_row(&c, i, j, &b->spans_x[j], row);
         }
     }
 }
