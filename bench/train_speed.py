@@ -96,7 +96,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         pictures(folder / "pictures.bin", 32 + steps * args.batch)
-        subprocess.run([sys.executable, ROOT / "bench/make_models.py", folder / "net.onnx", str(args.batch)], check=True)
+        subprocess.run([sys.executable, ROOT / "bench/make_models.py", "resnet18_cifar", str(args.batch), folder / "net.onnx"], check=True)
         for _ in range(args.rounds):
             results["mixdown"].append(ours(args, folder))
             for layout in layouts:
