@@ -44,23 +44,6 @@ static inline vf32 word_step(vword a, vword b, vf32 acc)
     return _mm512_fmadd_ps(a, b, acc);
 }
 
-static inline void word_prepare(float *dst, const float *src, int64_t n)
-{
-    for (; n >= VF32_LANES; n -= VF32_LANES, src += VF32_LANES, dst += VF32_LANES)
-        vf32_store(dst, vf32_round_bf16(vf32_load(src)));
-    if (n > 0)
-        vf32_store_tail(dst, vf32_round_bf16(vf32_load_tail(src, (size_t)n)), (size_t)n);
-}
-
-static inline void word_pack(float *dst, const float *src, int64_t row, int64_t k_left, int64_t n,
-                             int32_t bf16)
-{
-    (void)row;
-    (void)k_left;
-    if (bf16)
-        word_prepare(dst, src, n);
-    else
-        memcpy(dst, src, (size_t)n * sizeof(*dst));
-}
+#include "kernels/simd/f32_words.h"
 #endif
 #endif

@@ -5,35 +5,21 @@
 #ifndef MXDI_KERNELS_SIMD_Q8_I8MM_H
 #define MXDI_KERNELS_SIMD_Q8_I8MM_H
 
-#include "kernels/simd/q8_vreg.h"
+#include "kernels/simd/q8_vdot.h"
 
 #undef MXD_VARIANT
 #undef MXD_VARIANT_NAME
 #define MXD_VARIANT(name)        name##_i8mm
 #define MXD_VARIANT_NAME(family) family "_i8mm"
 
-enum {
-    Q8_WEIGHT_BYTES = 1,
-    Q8_CHAINS       = 8,
-    Q8_ROWS         = 8, /* 8x2 accumulators; with 12x2 gcc 12 keeps some in memory */
-    Q8_OUTPUTS      = 4
-};
-#define Q8_EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
-
 enum { Q8_NOTHING = 0 };
 static const uint8_t q8_nothing[VU8_LANES] = { Q8_NOTHING };
 
 typedef uint8x16_t q8_input;
-typedef int8x16_t  q8_weights;
 
 static inline q8_input q8_input_of(vi32 bytes)
 {
     return neon_u8(bytes);
-}
-
-static inline q8_weights q8_weights_load(const uint8_t *w)
-{
-    return vreinterpretq_s8_u8(vld1q_u8(w));
 }
 
 static inline vi32 q8_dot(vi32 acc, q8_input a, q8_weights w)
