@@ -14,10 +14,10 @@ static const struct opt opts[] = {
 static mxd_status run(struct cli *c)
 {
     const mxd_build_options o = cli_build_options(c);
-    const mxd_audit_row *rows;
-    uint32_t n;
-    mxd_engine *e = NULL;
-    const mxd_status st = mxd_engine_load(&e, c->ctx, engine_path, &o, &c->err);
+    const mxd_audit_row    *rows;
+    uint32_t                n;
+    mxd_engine             *e  = NULL;
+    const mxd_status        st = mxd_engine_load(&e, c->ctx, engine_path, &o, &c->err);
     if (st != MXD_OK)
         return st;
     const uint32_t mismatches = mxd_engine_audit(e, &rows, &n);
@@ -32,4 +32,6 @@ static mxd_status run(struct cli *c)
     return MXD_OK;
 }
 
-const struct cmd cmd_audit = { "audit", run, opts, "what precision was asked of each node, and what ran", "Exit code 1 when some node runs otherwise than asked." };
+const struct cmd cmd_audit = { "audit", run, opts,
+                               "what precision was asked of each node, and what ran",
+                               "Exit code 1 when some node runs otherwise than asked." };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * mixdown inspect: nodes, shapes, work, weights, and every reason why a network would be refused. */
+ * mixdown inspect: nodes, shapes, work, weights, and every reason why a network would be refused.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +12,10 @@ static bool         why;
 
 static const struct opt opts[] = {
     { OPT_ARG, "NET", 0, &net, true, NULL, "ONNX file, or a calibration file (.json)" },
-    { OPT_LIST, "shape", 0, &shapes, false, "NAME=1x3x224x224", "shape of an input that the file leaves open (repeat)" },
-    { OPT_FLAG, "why", 0, &why, false, NULL, "reasons and hints for what is not supported, in full" },
+    { OPT_LIST, "shape", 0, &shapes, false, "NAME=1x3x224x224",
+      "shape of an input that the file leaves open (repeat)" },
+    { OPT_FLAG, "why", 0, &why, false, NULL,
+      "reasons and hints for what is not supported, in full" },
     OPT_END,
 };
 
@@ -21,20 +24,23 @@ static const struct opt opts[] = {
 static mxd_status inspect_calibration(struct cli *c)
 {
     mxd_calibration *calib = NULL;
-    const mxd_status st = mxd_calibration_load(&calib, c->ctx, net, &c->err);
+    const mxd_status st    = mxd_calibration_load(&calib, c->ctx, net, &c->err);
     if (st != MXD_OK)
         return st;
     json_t *const list = json_array();
-    struct table t = { .cell = NULL };
+    struct table  t    = { .cell = NULL };
     table_row(&t, "tensor\tmin\tmax\tlow\thigh\toutliers\tdead channels");
     for (uint32_t k = 0; k < mxd_calibration_tensors(calib); k++) {
         mxd_tensor_range r;
         mxd_calibration_tensor(&r, calib, k);
-        json_array_append_new(list, json_pack("{s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:i}", "tensor", cli_text(r.tensor), "min", (double)r.min, "max", (double)r.max,
-                                              "low", (double)r.low, "high", (double)r.high, "outliers", r.outliers, "channels", (int)r.channels,
-                                              "dead_channels", (int)r.dead_channels));
-        table_row(&t, "%s\t%.4g\t%.4g\t%.4g\t%.4g\t%.3f %%\t%u of %u", r.tensor, (double)r.min, (double)r.max, (double)r.low, (double)r.high,
-                  r.outliers * 100.0, r.dead_channels, r.channels);
+        json_array_append_new(
+            list, json_pack("{s:o, s:f, s:f, s:f, s:f, s:f, s:i, s:i}", "tensor",
+                            cli_text(r.tensor), "min", (double)r.min, "max", (double)r.max, "low",
+                            (double)r.low, "high", (double)r.high, "outliers", r.outliers,
+                            "channels", (int)r.channels, "dead_channels", (int)r.dead_channels));
+        table_row(&t, "%s\t%.4g\t%.4g\t%.4g\t%.4g\t%.3f %%\t%u of %u", r.tensor, (double)r.min,
+                  (double)r.max, (double)r.low, (double)r.high, r.outliers * 100.0, r.dead_channels,
+                  r.channels);
     }
     json_object_set_new(c->result, "samples", json_integer(mxd_calibration_samples(calib)));
     json_object_set_new(c->result, "tensors", list);
@@ -51,8 +57,12 @@ static json_t *ends_json(const mxd_value_info *v, uint32_t n)
     for (uint32_t k = 0; k < n; k++) {
         json_t *const shape = json_array();
         for (int32_t d = 0; d < v[k].rank; d++)
-            json_array_append_new(shape, v[k].symbol[d] && v[k].symbol[d][0] ? cli_text(v[k].symbol[d]) : v[k].dim[d] < 0 ? json_null() : json_integer(v[k].dim[d]));
-        json_array_append_new(a, json_pack("{s:o, s:s, s:o}", "name", cli_text(v[k].name), "dtype", mxd_dtype_name(v[k].dtype), "shape", shape));
+            json_array_append_new(shape, v[k].symbol[d] && v[k].symbol[d][0]
+                                             ? cli_text(v[k].symbol[d])
+                                         : v[k].dim[d] < 0 ? json_null()
+                                                           : json_integer(v[k].dim[d]));
+        json_array_append_new(a, json_pack("{s:o, s:s, s:o}", "name", cli_text(v[k].name), "dtype",
+                                           mxd_dtype_name(v[k].dtype), "shape", shape));
     }
     return a;
 }
@@ -78,11 +88,15 @@ static void report_json(struct cli *c, const mxd_inspection *i)
     json_t *const layers = json_array(), *const unsupported = json_array();
     for (uint32_t k = 0; k < i->n_layers; k++) {
         const mxd_layer_info *const l = &i->layer[k];
-        json_array_append_new(layers, json_pack("{s:o, s:o, s:I, s:I, s:o}", "node", cli_text(l->node), "op", cli_text(l->op), "macs", (json_int_t)l->macs,
-                                                "parameters", (json_int_t)l->parameters, "precision", cli_text(l->precision)));
+        json_array_append_new(
+            layers, json_pack("{s:o, s:o, s:I, s:I, s:o}", "node", cli_text(l->node), "op",
+                              cli_text(l->op), "macs", (json_int_t)l->macs, "parameters",
+                              (json_int_t)l->parameters, "precision", cli_text(l->precision)));
         if (l->unsupported)
-            json_array_append_new(unsupported, json_pack("{s:o, s:o, s:o, s:o}", "node", cli_text(l->node), "op", cli_text(l->op), "reason",
-                                                         cli_text(l->unsupported), "hint", cli_text(l->hint)));
+            json_array_append_new(unsupported,
+                                  json_pack("{s:o, s:o, s:o, s:o}", "node", cli_text(l->node), "op",
+                                            cli_text(l->op), "reason", cli_text(l->unsupported),
+                                            "hint", cli_text(l->hint)));
     }
     json_object_set_new(c->result, "inputs", ends_json(i->input, i->n_inputs));
     json_object_set_new(c->result, "outputs", ends_json(i->output, i->n_outputs));
@@ -97,36 +111,42 @@ static void report_json(struct cli *c, const mxd_inspection *i)
 static void report_text(const struct cli *c, const mxd_inspection *i, int32_t opset)
 {
     struct table t = { .cell = NULL };
-    char a[32], b[32], d[32];
+    char         a[32], b[32], d[32];
     table_row(&t, "node\top\tMACs\tparameters\tprecision");
     for (uint32_t k = 0; k < i->n_layers; k++) {
         const mxd_layer_info *const l = &i->layer[k];
-        table_row(&t, "%s\t%s\t%s\t%s\t%s", l->node, l->op, l->macs ? human_count(a, (double)l->macs) : "-",
-                  l->parameters ? human_count(b, (double)l->parameters) : "-", l->unsupported ? "NOT SUPPORTED" : l->precision ? l->precision : "");
+        table_row(&t, "%s\t%s\t%s\t%s\t%s", l->node, l->op,
+                  l->macs ? human_count(a, (double)l->macs) : "-",
+                  l->parameters ? human_count(b, (double)l->parameters) : "-",
+                  l->unsupported ? "NOT SUPPORTED"
+                  : l->precision ? l->precision
+                                 : "");
     }
     table_print(c, &t);
     print_ends("input", i->input, i->n_inputs);
     print_ends("output", i->output, i->n_outputs);
-    printf("opset %d, %u nodes, %s MACs, %s parameters, %s of weights\n", opset, i->n_layers, human_count(a, (double)i->macs),
-           human_count(b, (double)i->parameters), human_bytes(d, (double)i->weight_bytes));
+    printf("opset %d, %u nodes, %s MACs, %s parameters, %s of weights\n", opset, i->n_layers,
+           human_count(a, (double)i->macs), human_count(b, (double)i->parameters),
+           human_bytes(d, (double)i->weight_bytes));
     for (uint32_t k = 0; k < i->n_layers; k++)
         if (i->layer[k].unsupported && (why || i->n_unsupported <= 5))
-            printf("not supported: %s '%s': %s; %s\n", i->layer[k].op, i->layer[k].node, i->layer[k].unsupported, i->layer[k].hint ? i->layer[k].hint : "");
+            printf("not supported: %s '%s': %s; %s\n", i->layer[k].op, i->layer[k].node,
+                   i->layer[k].unsupported, i->layer[k].hint ? i->layer[k].hint : "");
 }
 
 static mxd_status run(struct cli *c)
 {
-    mxd_shape shape[256];
-    char names[256][128];
+    mxd_shape    shape[256];
+    char         names[256][128];
     const size_t n = strlen(net);
     if (n > 5 && strcmp(net + n - 5, ".json") == 0)
         return inspect_calibration(c);
     for (int k = 0; k < shapes.n; k++)
         if (cli_shape(&shape[k], names[k], sizeof(names[k]), shapes.at[k], c) != MXD_OK)
             return c->err.status;
-    mxd_model *model = NULL;
-    mxd_inspection *i = NULL;
-    mxd_status st = mxd_model_load(&model, c->ctx, net, &c->err);
+    mxd_model      *model = NULL;
+    mxd_inspection *i     = NULL;
+    mxd_status      st    = mxd_model_load(&model, c->ctx, net, &c->err);
     if (st == MXD_OK)
         st = mxd_model_inspect(&i, model, shape, (uint32_t)shapes.n, &c->err);
     if (st == MXD_OK) {
@@ -141,5 +161,7 @@ static mxd_status run(struct cli *c)
     return st;
 }
 
-const struct cmd cmd_inspect = { "inspect", run, opts, "show a network's nodes, work, weights and what is not supported",
-                                 "Exit code 3 when some node cannot run. MACs are of one sample. A calibration file is shown as its ranges." };
+const struct cmd cmd_inspect = {
+    "inspect", run, opts, "show a network's nodes, work, weights and what is not supported",
+    "Exit code 3 when some node cannot run. MACs are of one sample. A calibration file is shown as its ranges."
+};

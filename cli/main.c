@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mixdown: the table of commands, options that all of them have, and how results and errors leave the program.
+ * mixdown: the table of commands, options that all of them have, and how results and errors leave
+ * the program.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -13,7 +14,8 @@
 #include "cli.h"
 
 static const struct cmd *const commands[] = {
-    &cmd_inspect, &cmd_calibrate, &cmd_quantize, &cmd_train, &cmd_build, &cmd_run, &cmd_eval, &cmd_bench, &cmd_compare, &cmd_audit, &cmd_verify, &cmd_backends,
+    &cmd_inspect, &cmd_calibrate, &cmd_quantize, &cmd_train, &cmd_build,  &cmd_run,
+    &cmd_eval,    &cmd_bench,     &cmd_compare,  &cmd_audit, &cmd_verify, &cmd_backends,
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -22,10 +24,14 @@ static bool         show_version;
 static struct words plugins;
 
 static const struct opt common[] = {
-    { OPT_STR, "threads", 0, &cli.threads_text, false, "N", "threads to use (default: the machine's cores)" },
-    { OPT_STR, "isa", 0, &cli.isa, false, "NAME", "cap the instruction set: scalar avx2 avxvnni avx512 avx512vnni avx512bf16 amx neon dotprod i8mm" },
-    { OPT_STR, "backend", 0, &cli.backend, false, "NAME", "cpu (default) or interp, the reference executor" },
-    { OPT_LIST, "plugin", 0, &plugins, false, "FILE", "shared object with one more backend, for --backend; may be given again" },
+    { OPT_STR, "threads", 0, &cli.threads_text, false, "N",
+      "threads to use (default: the machine's cores)" },
+    { OPT_STR, "isa", 0, &cli.isa, false, "NAME",
+      "cap the instruction set: scalar avx2 avxvnni avx512 avx512vnni avx512bf16 amx neon dotprod i8mm" },
+    { OPT_STR, "backend", 0, &cli.backend, false, "NAME",
+      "cpu (default) or interp, the reference executor" },
+    { OPT_LIST, "plugin", 0, &plugins, false, "FILE",
+      "shared object with one more backend, for --backend; may be given again" },
     { OPT_INT, "seed", 0, &cli.seed, false, "N", "seed of whatever is random (default: 0)" },
     { OPT_FLAG, "json", 0, &cli.json, false, NULL, "one JSON object on stdout" },
     { OPT_FLAG, "quiet", 'q', &cli.quiet, false, NULL, "no progress" },
@@ -50,7 +56,8 @@ static void say(int fd, const char *text)
     }
 }
 
-/* The first one asks work that listens to stop. Nothing else waits: files half written are removed, and that is the end. */
+/* The first one asks work that listens to stop. Nothing else waits: files half written are removed,
+ * and that is the end. */
 static void on_interrupt(int signal)
 {
     (void)signal;
@@ -59,7 +66,8 @@ static void on_interrupt(int signal)
     mxd_abandon_files();
     say(STDERR_FILENO, "mixdown: interrupted\n");
     if (cli.json)
-        say(STDOUT_FILENO, "{\"error\": {\"message\": \"interrupted\", \"code\": \"E_CANCELLED\"}}\n");
+        say(STDOUT_FILENO,
+            "{\"error\": {\"message\": \"interrupted\", \"code\": \"E_CANCELLED\"}}\n");
     _exit(130);
 }
 
@@ -77,9 +85,9 @@ int cli_stop(void *user)
 
 int cli_progress(void *user, double done)
 {
-    static time_t began;
-    const struct cli *const c = user;
-    const time_t now = time(NULL);
+    static time_t           began;
+    const struct cli *const c   = user;
+    const time_t            now = time(NULL);
     if (done <= 0.0 || began == 0)
         began = now;
     if (!c->quiet && isatty(STDERR_FILENO) && now - began >= 2 && done > 0.0) {
@@ -106,18 +114,25 @@ mxd_status cli_fail(struct cli *c, mxd_status status, const char *format, ...)
 static int exit_code(mxd_status status)
 {
     switch (status) {
-    case MXD_OK: return 0;
-    case MXD_E_USAGE: return 2;
-    case MXD_E_UNSUPPORTED: return 3;
-    case MXD_E_CANCELLED: return 130;
-    default: return 1;
+    case MXD_OK:
+        return 0;
+    case MXD_E_USAGE:
+        return 2;
+    case MXD_E_UNSUPPORTED:
+        return 3;
+    case MXD_E_CANCELLED:
+        return 130;
+    default:
+        return 1;
     }
 }
 
 static const char *code_name(mxd_status status)
 {
     switch (status) {
-#define MXD_X(name, value, text) case MXD_##name: return #name;
+#define MXD_X(name, value, text) \
+    case MXD_##name:             \
+        return #name;
         MXD_STATUS_MAP(MXD_X)
 #undef MXD_X
     }
@@ -142,10 +157,13 @@ static int finish(mxd_status status)
         const char *const msg = cli.err.msg[0] ? cli.err.msg : mxd_status_text(status);
         fprintf(stderr, "mixdown: %s\n", msg);
         json_decref(cli.result);
-        cli.result = json_pack("{s:{s:o, s:s}}", "error", "message", cli_text(msg), "code", code_name(status));
+        cli.result = json_pack("{s:{s:o, s:s}}", "error", "message", cli_text(msg), "code",
+                               code_name(status));
     } else if (cli.exit_code && cli.err.msg[0]) {
         fprintf(stderr, "mixdown: %s\n", cli.err.msg);
-        json_object_set_new(cli.result, "error", json_pack("{s:o, s:s}", "message", cli_text(cli.err.msg), "code", code_name(cli.err.status)));
+        json_object_set_new(cli.result, "error",
+                            json_pack("{s:o, s:s}", "message", cli_text(cli.err.msg), "code",
+                                      code_name(cli.err.status)));
     }
     if (cli.json) {
         json_dumpf(cli.result, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
@@ -158,10 +176,14 @@ static int finish(mxd_status status)
 
 static void usage(FILE *to)
 {
-    fputs("mixdown: mixed-precision engines that are really faster\n\nusage: mixdown COMMAND [ARGUMENT...] [--OPTION VALUE]\n\n", to);
+    fputs(
+        "mixdown: mixed-precision engines that are really faster\n\nusage: mixdown COMMAND [ARGUMENT...] [--OPTION VALUE]\n\n",
+        to);
     for (int k = 0; k < N_COMMANDS; k++)
         fprintf(to, "  %-10s %s\n", commands[k]->name, commands[k]->summary);
-    fputs("\n`mixdown COMMAND --help` has the options of each. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 not supported here, 130 interrupted.\n", to);
+    fputs(
+        "\n`mixdown COMMAND --help` has the options of each. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 not supported here, 130 interrupted.\n",
+        to);
 }
 
 static const struct cmd *find_command(const char *name)
@@ -174,7 +196,8 @@ static const struct cmd *find_command(const char *name)
     }
     const char *const near = cli_nearest(name, names, N_COMMANDS);
     if (near)
-        cli_fail(&cli, MXD_E_USAGE, "no command '%s', perhaps '%s'; `mixdown --help` lists them", name, near);
+        cli_fail(&cli, MXD_E_USAGE, "no command '%s', perhaps '%s'; `mixdown --help` lists them",
+                 name, near);
     else
         cli_fail(&cli, MXD_E_USAGE, "no command '%s'; `mixdown --help` lists them", name);
     return NULL;
@@ -192,13 +215,17 @@ static bool asks_for_json(int argc, char **argv)
 /* "N", or "X,Y" for compare. */
 static mxd_status read_threads(const struct cmd *cmd)
 {
-    long long a = 0, b = 0;
-    char end;
-    const int n = cli.threads_text ? sscanf(cli.threads_text, "%lld,%lld%c", &a, &b, &end) : 0;
-    const bool good = n == 1 ? !strchr(cli.threads_text, ',') && strspn(cli.threads_text, "0123456789") == strlen(cli.threads_text) : n == 2 && cmd == &cmd_compare;
+    long long  a = 0, b = 0;
+    char       end;
+    const int  n    = cli.threads_text ? sscanf(cli.threads_text, "%lld,%lld%c", &a, &b, &end) : 0;
+    const bool good = n == 1
+                          ? !strchr(cli.threads_text, ',') &&
+                                strspn(cli.threads_text, "0123456789") == strlen(cli.threads_text)
+                          : n == 2 && cmd == &cmd_compare;
     if (cli.threads_text && (!good || a < 1 || a > 1024 || b < 0 || b > 1024))
-        return cli_fail(&cli, MXD_E_USAGE, "--threads: a number from 1 to 1024 expected, got '%s'", cli.threads_text);
-    cli.threads = a;
+        return cli_fail(&cli, MXD_E_USAGE, "--threads: a number from 1 to 1024 expected, got '%s'",
+                        cli.threads_text);
+    cli.threads   = a;
     cli.threads_b = b;
     return MXD_OK;
 }
@@ -225,8 +252,9 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a write that fails says so by its result */
     signal(SIGXFSZ, SIG_IGN);
     cli.result = json_object();
-    cli.json = asks_for_json(argc, argv);
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    cli.json   = asks_for_json(argc, argv);
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         const struct cmd *const asked = argc > 2 ? find_command(argv[2]) : NULL;
         if (argc > 2 && !asked)
             return finish(MXD_E_USAGE);
@@ -243,8 +271,8 @@ int main(int argc, char **argv)
     const struct cmd *const cmd = find_command(argv[1]);
     if (!cmd)
         return finish(MXD_E_USAGE);
-    bool help = false;
-    const mxd_status st = run(cmd, argc - 2, argv + 2, &help);
+    bool             help = false;
+    const mxd_status st   = run(cmd, argc - 2, argv + 2, &help);
     if (help) {
         cli_help(cmd, common);
         return leave(0);

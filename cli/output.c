@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Results for machines (JSON values that are always valid) and for people (tables whose columns line up).
+ * Results for machines (JSON values that are always valid) and for people (tables whose columns
+ * line up).
  */
 #include <ctype.h>
 #include <math.h>
@@ -43,7 +44,7 @@ json_t *cli_ints(const int64_t *v, int32_t n)
 
 void table_row(struct table *t, const char *format, ...)
 {
-    char text[4096];
+    char    text[4096];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
@@ -53,14 +54,14 @@ void table_row(struct table *t, const char *format, ...)
         cells += *p == '\t';
     t->columns = t->columns ? t->columns : cells;
     if (t->n + t->columns > t->cap) {
-        const int cap = 2 * t->cap + 8 * t->columns;
+        const int    cap   = 2 * t->cap + 8 * t->columns;
         char **const grown = realloc(t->cell, (size_t)cap * sizeof(*grown));
         if (!grown) {
             t->failed = true;
             return;
         }
         t->cell = grown;
-        t->cap = cap;
+        t->cap  = cap;
     }
     char *p = text;
     for (int k = 0; k < t->columns; k++) {
@@ -68,7 +69,7 @@ void table_row(struct table *t, const char *format, ...)
         if (tab)
             *tab = '\0';
         t->cell[t->n + k] = strdup(p ? p : "");
-        p = tab ? tab + 1 : NULL;
+        p                 = tab ? tab + 1 : NULL;
     }
     t->n += t->columns;
 }
@@ -84,17 +85,18 @@ static int width(const char *s)
 
 static bool is_number(const char *s)
 {
-    return s && (isdigit((unsigned char)s[0]) || ((s[0] == '-' || s[0] == '+') && isdigit((unsigned char)s[1])));
+    return s && (isdigit((unsigned char)s[0]) ||
+                 ((s[0] == '-' || s[0] == '+') && isdigit((unsigned char)s[1])));
 }
 
 static void print_rows(const struct table *t)
 {
-    int *const widest = calloc((size_t)t->columns + 1, sizeof(int));
-    bool *const right = calloc((size_t)t->columns + 1, sizeof(bool));
+    int *const  widest = calloc((size_t)t->columns + 1, sizeof(int));
+    bool *const right  = calloc((size_t)t->columns + 1, sizeof(bool));
     for (int k = 0; widest && right && k < t->n; k++) {
         const int c = k % t->columns, w = width(t->cell[k]);
         widest[c] = w > widest[c] ? w : widest[c];
-        right[c] = right[c] || (k >= t->columns && is_number(t->cell[k]));
+        right[c]  = right[c] || (k >= t->columns && is_number(t->cell[k]));
     }
     for (int k = 0; widest && right && k < t->n; k++) {
         const int c = k % t->columns, gap = widest[c] - width(t->cell[k]);
@@ -148,13 +150,16 @@ const char *human_bytes(char out[32], double v)
 json_t *cli_audit_json(const mxd_engine *engine)
 {
     const mxd_audit_row *rows;
-    uint32_t n;
-    json_t *const a = json_array();
+    uint32_t             n;
+    json_t *const        a = json_array();
     mxd_engine_audit(engine, &rows, &n);
     for (uint32_t k = 0; k < n; k++)
-        json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", cli_text(rows[k].node), "op", cli_text(rows[k].op),
-                                           "asked", cli_text(rows[k].asked), "stored", cli_text(rows[k].stored), "computed", cli_text(rows[k].computed),
-                                           "verdict", cli_text(rows[k].verdict), "kernel", cli_text(rows[k].kernel), "reason", cli_text(rows[k].reason)));
+        json_array_append_new(
+            a, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", cli_text(rows[k].node),
+                         "op", cli_text(rows[k].op), "asked", cli_text(rows[k].asked), "stored",
+                         cli_text(rows[k].stored), "computed", cli_text(rows[k].computed),
+                         "verdict", cli_text(rows[k].verdict), "kernel", cli_text(rows[k].kernel),
+                         "reason", cli_text(rows[k].reason)));
     return a;
 }
 
@@ -166,12 +171,13 @@ static const char *dash(const char *s)
 void cli_audit_table(const struct cli *c, const mxd_engine *engine)
 {
     const mxd_audit_row *rows;
-    uint32_t n;
-    struct table t = { .cell = NULL };
+    uint32_t             n;
+    struct table         t = { .cell = NULL };
     mxd_engine_audit(engine, &rows, &n);
     table_row(&t, "node\top\tasked\tstored\tcomputed\tverdict\tkernel\treason");
     for (uint32_t k = 0; k < n; k++)
-        table_row(&t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", rows[k].node, rows[k].op, dash(rows[k].asked), dash(rows[k].stored), dash(rows[k].computed),
+        table_row(&t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", rows[k].node, rows[k].op,
+                  dash(rows[k].asked), dash(rows[k].stored), dash(rows[k].computed),
                   rows[k].verdict, dash(rows[k].kernel), rows[k].reason ? rows[k].reason : "");
     table_print(c, &t);
 }

@@ -34,13 +34,15 @@ uint32_t mxd_context_backends(const mxd_context *ctx)
     return ctx->registry.n;
 }
 
-mxd_status mxd_context_backend(mxd_backend_info *out, const mxd_context *ctx, uint32_t index, mxd_error *err)
+mxd_status mxd_context_backend(mxd_backend_info *out, const mxd_context *ctx, uint32_t index,
+                               mxd_error *err)
 {
     if (index >= ctx->registry.n)
         return mxdi_fail(err, MXD_E_RANGE, "backend %u: there are %u", index, ctx->registry.n);
     memset(out, 0, sizeof(*out));
     out->name = ctx->registry.api[index]->name;
-    return ctx->registry.api[index]->probe(&out->devices, out->description, sizeof(out->description), err);
+    return ctx->registry.api[index]->probe(&out->devices, out->description,
+                                           sizeof(out->description), err);
 }
 
 void mxd_free(const mxd_context *ctx, void *p)

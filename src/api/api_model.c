@@ -7,16 +7,17 @@
 #include "base/hash.h"
 #include "onnx/onnx.h"
 
-static mxd_status make(mxd_model **out, const mxd_context *ctx, mxdi_graph *graph, mxdi_view bytes, mxd_error *err)
+static mxd_status make(mxd_model **out, const mxd_context *ctx, mxdi_graph *graph, mxdi_view bytes,
+                       mxd_error *err)
 {
     *out = MXDI_ALLOC(&ctx->allocator, mxd_model, 1);
     if (!*out) {
         mxdi_graph_destroy(graph);
         return mxdi_nomem(err);
     }
-    (*out)->ctx = ctx;
+    (*out)->ctx        = ctx;
     (*out)->references = 1;
-    (*out)->graph = graph;
+    (*out)->graph      = graph;
     if (bytes.size)
         mxdi_hash_text((*out)->hash, mxdi_hash_bytes(bytes.data, bytes.size));
     return MXD_OK;
@@ -24,9 +25,9 @@ static mxd_status make(mxd_model **out, const mxd_context *ctx, mxdi_graph *grap
 
 mxd_status mxd_model_load(mxd_model **out, const mxd_context *ctx, const char *path, mxd_error *err)
 {
-    mxdi_file file = MXDI_FILE_INIT;
+    mxdi_file   file  = MXDI_FILE_INIT;
     mxdi_graph *graph = NULL;
-    *out = NULL;
+    *out              = NULL;
     MXD_TRY(mxdi_onnx_load(&graph, path, &ctx->allocator, err));
     mxd_status st = mxdi_file_map(&file, path, err);
     if (st != MXD_OK)
@@ -37,10 +38,11 @@ mxd_status mxd_model_load(mxd_model **out, const mxd_context *ctx, const char *p
     return st;
 }
 
-mxd_status mxd_model_load_bytes(mxd_model **out, const mxd_context *ctx, const void *data, size_t bytes, mxd_error *err)
+mxd_status mxd_model_load_bytes(mxd_model **out, const mxd_context *ctx, const void *data,
+                                size_t bytes, mxd_error *err)
 {
-    mxdi_graph *graph = NULL;
-    *out = NULL;
+    mxdi_graph *graph    = NULL;
+    *out                 = NULL;
     const mxdi_view view = { data, bytes };
     MXD_TRY(mxdi_onnx_load_bytes(&graph, view, NULL, &ctx->allocator, err));
     return make(out, ctx, graph, view, err);
@@ -67,9 +69,18 @@ mxd_status mxd_model_save(const mxd_model *model, const char *path, mxd_error *e
     return mxdi_onnx_save(model->graph, path, err);
 }
 
-int32_t mxd_model_opset(const mxd_model *model) { return model->graph->opset; }
-uint32_t mxd_model_inputs(const mxd_model *model) { return model->graph->n_inputs; }
-uint32_t mxd_model_outputs(const mxd_model *model) { return model->graph->n_outputs; }
+int32_t mxd_model_opset(const mxd_model *model)
+{
+    return model->graph->opset;
+}
+uint32_t mxd_model_inputs(const mxd_model *model)
+{
+    return model->graph->n_inputs;
+}
+uint32_t mxd_model_outputs(const mxd_model *model)
+{
+    return model->graph->n_outputs;
+}
 
 void mxdi_api_value_info(mxd_value_info *out, const mxdi_graph *g, uint32_t id)
 {
@@ -91,14 +102,16 @@ void mxd_model_output(mxd_value_info *out, const mxd_model *model, uint32_t inde
     mxdi_api_value_info(out, model->graph, model->graph->output[index]);
 }
 
-mxd_status mxdi_api_bindings(mxdi_shape_binding **out, mxdi_arena *arena, const mxd_shape *shape, uint32_t n, mxd_error *err)
+mxd_status mxdi_api_bindings(mxdi_shape_binding **out, mxdi_arena *arena, const mxd_shape *shape,
+                             uint32_t n, mxd_error *err)
 {
     *out = MXDI_NEW(arena, mxdi_shape_binding, n ? n : 1);
     if (!*out)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < n; k++) {
         if (shape[k].rank < 0 || shape[k].rank > MXD_MAX_RANK)
-            return mxdi_fail(err, MXD_E_USAGE, "shape of '%s': 0 to %d dimensions expected, got %d", shape[k].name, MXD_MAX_RANK, shape[k].rank);
+            return mxdi_fail(err, MXD_E_USAGE, "shape of '%s': 0 to %d dimensions expected, got %d",
+                             shape[k].name, MXD_MAX_RANK, shape[k].rank);
         (*out)[k].name = shape[k].name;
         (*out)[k].rank = shape[k].rank;
         memcpy((*out)[k].dim, shape[k].dim, sizeof(shape[k].dim));

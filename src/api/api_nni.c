@@ -6,8 +6,8 @@
 #include "mixdown/quantize.h"
 #include "quant/calibration.h"
 
-mxd_status mxd_model_save_nni_calibration(const mxd_model *qdq, const char *path, const char *dialect,
-                                          mxd_error *err)
+mxd_status mxd_model_save_nni_calibration(const mxd_model *qdq, const char *path,
+                                          const char *dialect, mxd_error *err)
 {
     const bool v3 = dialect && strcmp(dialect, "v3") == 0;
     if (dialect && !v3 && strcmp(dialect, "v2") != 0)

@@ -14,15 +14,17 @@ struct mxd_context {
     mxdi_registry registry;
 };
 
-/* Engines and models made from a model share its constants: each holds a reference, and the last one frees. */
+/* Engines and models made from a model share its constants: each holds a reference, and the last
+ * one frees. */
 struct mxd_model {
     const mxd_context *ctx;
     mxd_model         *parent; /* whose constants `graph` shares, or NULL; a reference */
     unsigned           references;
-    mxdi_graph        *graph; /* as imported; never changed */
+    mxdi_graph        *graph;    /* as imported; never changed */
     char               hash[33]; /* of the file; "" for models made here */
-    const struct mxdi_block_report *block; /* (n_blocks) that quantizing reported, on graph's arena */
-    uint32_t           n_blocks;
+    const struct mxdi_block_report
+            *block; /* (n_blocks) that quantizing reported, on graph's arena */
+    uint32_t n_blocks;
 };
 
 struct mxd_engine {
@@ -41,10 +43,13 @@ struct mxd_session {
 /* One more reference to a model; the const is of what users see. */
 mxd_model *mxdi_api_retain(const mxd_model *model);
 
-/* Value `id` of a graph as the public struct; symbols by name where the file left dimensions open. */
+/* Value `id` of a graph as the public struct; symbols by name where the file left dimensions open.
+ */
 void mxdi_api_value_info(mxd_value_info *out, const mxdi_graph *g, uint32_t id);
 /* Public shapes as bindings, on `arena`. */
-mxd_status mxdi_api_bindings(mxdi_shape_binding **out, mxdi_arena *arena, const mxd_shape *shape, uint32_t n, mxd_error *err);
+mxd_status mxdi_api_bindings(mxdi_shape_binding **out, mxdi_arena *arena, const mxd_shape *shape,
+                             uint32_t n, mxd_error *err);
 /* True when the caller's struct is large enough to hold `field`; older callers get the default. */
-#define MXDI_HAS_FIELD(o, type, field) ((o) && (o)->struct_size >= offsetof(type, field) + sizeof((o)->field))
+#define MXDI_HAS_FIELD(o, type, field) \
+    ((o) && (o)->struct_size >= offsetof(type, field) + sizeof((o)->field))
 #endif

@@ -6,7 +6,13 @@
 #include "mixdown/quantize.h"
 #include "quant/recipe.h"
 
-struct mxd_recipe { const mxd_context *ctx; mxdi_recipe *recipe; };
+struct mxd_recipe {
+    const mxd_context *ctx;
+    mxdi_recipe       *recipe;
+};
 
-static inline const mxdi_recipe *mxdi_api_recipe(const mxd_recipe *r) { return r->recipe; }
+static inline const mxdi_recipe *mxdi_api_recipe(const mxd_recipe *r)
+{
+    return r->recipe;
+}
 #endif

@@ -14,7 +14,7 @@ static mxd_status own(mxd_tensor *out, const mxd_context *ctx, const mxd_tensor 
     size_t bytes;
     if (!mxdi_tensor_bytes(&bytes, t))
         return mxdi_fail(err, MXD_E_RANGE, "tensor too large");
-    *out = *t;
+    *out      = *t;
     out->data = mxdi_alloc(&ctx->allocator, bytes, 1);
     if (!out->data)
         return mxdi_nomem(err);
@@ -23,9 +23,10 @@ static mxd_status own(mxd_tensor *out, const mxd_context *ctx, const mxd_tensor 
     return MXD_OK;
 }
 
-mxd_status mxd_tensor_load_pb(mxd_tensor *out, const mxd_context *ctx, const char *path, mxd_error *err)
+mxd_status mxd_tensor_load_pb(mxd_tensor *out, const mxd_context *ctx, const char *path,
+                              mxd_error *err)
 {
-    mxdi_file file = MXDI_FILE_INIT;
+    mxdi_file  file = MXDI_FILE_INIT;
     mxdi_arena arena;
     mxd_tensor t;
     memset(out, 0, sizeof(*out));
@@ -39,9 +40,10 @@ mxd_status mxd_tensor_load_pb(mxd_tensor *out, const mxd_context *ctx, const cha
     return mxdi_wrap(err, st, "%s", path);
 }
 
-mxd_status mxd_tensor_load_npy(mxd_tensor *out, const mxd_context *ctx, const char *path, mxd_error *err)
+mxd_status mxd_tensor_load_npy(mxd_tensor *out, const mxd_context *ctx, const char *path,
+                               mxd_error *err)
 {
-    mxdi_file file = MXDI_FILE_INIT;
+    mxdi_file  file = MXDI_FILE_INIT;
     mxd_tensor t;
     memset(out, 0, sizeof(*out));
     MXD_TRY(mxdi_file_map(&file, path, err));

@@ -20,10 +20,12 @@ enum {
 };
 
 uint32_t mxdi_cpu_isa(void); /* what this CPU and OS have */
-/* Flags allowed under a cap named as in docs/cli.md ("scalar", "avx2" ...): all rows up to it that the CPU has.
- * MXD_E_USAGE with the nearest name for an unknown one, MXD_E_UNSUPPORTED when the CPU lacks it. */
+/* Flags allowed under a cap named as in docs/cli.md ("scalar", "avx2" ...): all rows up to it that
+ * the CPU has. MXD_E_USAGE with the nearest name for an unknown one, MXD_E_UNSUPPORTED when the CPU
+ * lacks it. */
 mxd_status  mxdi_isa_cap(uint32_t *out, const char *name, mxd_error *err);
-const char *mxdi_isa_name(uint32_t isa);   /* the highest row in `isa`: "avx512bf16", "scalar" */
-const char *mxdi_cpu_model(void);          /* "AMD EPYC ..."; static storage */
-size_t      mxdi_cache_bytes(int level);   /* data cache of one core at level 1..3; a usual size when unknown */
+const char *mxdi_isa_name(uint32_t isa); /* the highest row in `isa`: "avx512bf16", "scalar" */
+const char *mxdi_cpu_model(void);        /* "AMD EPYC ..."; static storage */
+size_t      mxdi_cache_bytes(
+         int level); /* data cache of one core at level 1..3; a usual size when unknown */
 #endif

@@ -11,9 +11,11 @@ mxd_status mxdi_fail(mxd_error *err, mxd_status status, const char *format, ...)
 mxd_status mxdi_fail_errno(mxd_error *err, const char *path, const char *what);
 /* The text of MXD_E_NOMEM. */
 mxd_status mxdi_nomem(mxd_error *err);
-/* Prefix the message with one more level of place, "PLACE: "; returns `status` (OK passes untouched). */
+/* Prefix the message with one more level of place, "PLACE: "; returns `status` (OK passes
+ * untouched). */
 mxd_status mxdi_wrap(mxd_error *err, mxd_status status, const char *format, ...) MXD_PRINTF(3, 4);
-/* Append "; MORE" to a failure told before, as far as it fits: several mistakes in one report. An empty err is set. */
+/* Append "; MORE" to a failure told before, as far as it fits: several mistakes in one report. An
+ * empty err is set. */
 mxd_status mxdi_also(mxd_error *err, mxd_status status, const char *format, ...) MXD_PRINTF(3, 4);
 
 /* Forward a failure unchanged; only in functions that own nothing. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * 16-bit and 8-bit floats to binary32 and back, round to nearest even; NaN stays NaN, f8e4m3 saturates as ONNX Cast. */
+ * 16-bit and 8-bit floats to binary32 and back, round to nearest even; NaN stays NaN, f8e4m3
+ * saturates as ONNX Cast. */
 #ifndef MXDI_BASE_HALF_H
 #define MXDI_BASE_HALF_H
 

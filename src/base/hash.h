@@ -5,7 +5,9 @@
 
 #include "base/bytes.h"
 
-typedef struct mxdi_hash { uint64_t low, high; } mxdi_hash;
+typedef struct mxdi_hash {
+    uint64_t low, high;
+} mxdi_hash;
 mxdi_hash mxdi_hash_bytes(const void *data, size_t n);
 void      mxdi_hash_text(char out[33], mxdi_hash h); /* 32 hex digits */
 #endif

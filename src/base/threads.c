@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The thread pool. A loop is cut into a few pieces per thread; each thread takes those of its own range first, so that it
- * meets the same images in layer after layer, and then what others have left: a thread that lost its core to another
- * process delays nobody. Who waits spins for some tens of microseconds, since the next loop of a run comes within
- * microseconds, and then sleeps on a futex. Neither the rounding mode nor the treatment of denormals is touched:
- * results would depend on the thread that computes them.
+ * The thread pool. A loop is cut into a few pieces per thread; each thread takes those of its own
+ * range first, so that it meets the same images in layer after layer, and then what others have
+ * left: a thread that lost its core to another process delays nobody. Who waits spins for some tens
+ * of microseconds, since the next loop of a run comes within microseconds, and then sleeps on a
+ * futex. Neither the rounding mode nor the treatment of denormals is touched: results would depend
+ * on the thread that computes them.
  *
- * A claim names the loop it belongs to: a worker that wakes late finds another generation and takes nothing. Only claimed
- * pieces are waited for, so the caller may go on while such a worker still sleeps.
+ * A claim names the loop it belongs to: a worker that wakes late finds another generation and takes
+ * nothing. Only claimed pieces are waited for, so the caller may go on while such a worker still
+ * sleeps.
  */
 #include "base/threads.h"
 
@@ -21,18 +23,21 @@
 
 enum {
     MAX_THREADS = 1024,
-    PER_THREAD  = 2,    /* pieces of a loop for each thread */
-    SPINS       = 2000  /* pauses, some 40 us, before sleeping */
+    PER_THREAD  = 2,   /* pieces of a loop for each thread */
+    SPINS       = 2000 /* pauses, some 40 us, before sleeping */
 };
 
-/* The pieces [next, end) of one thread's range that nobody has claimed: generation << 32 | next << 16 | end. */
-struct lane { _Alignas(64) _Atomic uint64_t state; };
+/* The pieces [next, end) of one thread's range that nobody has claimed: generation << 32 | next <<
+ * 16 | end. */
+struct lane {
+    _Alignas(64) _Atomic uint64_t state;
+};
 
 struct mxdi_pool {
     unsigned     n;
     unsigned     started; /* threads that run */
     pthread_t   *thread;
-    struct lane *lane;    /* (n) */
+    struct lane *lane; /* (n) */
     /* the loop at hand; read only by who has claimed a piece of it */
     void (*fn)(void *arg, size_t begin, size_t end, unsigned thread);
     void  *arg;
@@ -44,7 +49,10 @@ struct mxdi_pool {
     atomic_bool waiting;
 };
 
-struct worker { mxdi_pool *pool; unsigned index; };
+struct worker {
+    mxdi_pool *pool;
+    unsigned   index;
+};
 
 static void futex_wait(_Atomic uint32_t *at, uint32_t value)
 {
@@ -75,7 +83,8 @@ static bool claim(struct lane *l, uint32_t generation, size_t *piece)
         if ((uint32_t)(s >> 32) != generation || next >= end)
             return false;
         *piece = next;
-    } while (!atomic_compare_exchange_weak_explicit(&l->state, &s, s + (1u << 16), memory_order_acq_rel, memory_order_acquire));
+    } while (!atomic_compare_exchange_weak_explicit(&l->state, &s, s + (1u << 16),
+                                                    memory_order_acq_rel, memory_order_acquire));
     return true;
 }
 
@@ -144,7 +153,8 @@ static mxd_status start_workers(mxdi_pool *p, mxd_error *err)
         *w = (struct worker){ p, k };
         if (pthread_create(&p->thread[k], NULL, run_worker, w) != 0) {
             mxdi_free(NULL, w);
-            return mxdi_fail(err, MXD_E_NOMEM, "threads: thread %u of %u cannot be started", k + 1, p->n);
+            return mxdi_fail(err, MXD_E_NOMEM, "threads: thread %u of %u cannot be started", k + 1,
+                             p->n);
         }
         p->started = k;
     }
@@ -163,9 +173,9 @@ mxd_status mxdi_pool_create(mxdi_pool **out, unsigned n, mxd_error *err)
     mxdi_pool *const p = MXDI_ALLOC(NULL, mxdi_pool, 1);
     if (!p)
         return mxdi_nomem(err);
-    p->n      = n;
-    p->thread = MXDI_ALLOC(NULL, pthread_t, n);
-    p->lane   = MXDI_ALLOC(NULL, struct lane, n);
+    p->n                = n;
+    p->thread           = MXDI_ALLOC(NULL, pthread_t, n);
+    p->lane             = MXDI_ALLOC(NULL, struct lane, n);
     const mxd_status st = p->thread && p->lane ? start_workers(p, err) : mxdi_nomem(err);
     if (st != MXD_OK) {
         mxdi_pool_destroy(p);
@@ -206,7 +216,9 @@ static void wait_for_pieces(mxdi_pool *p)
     atomic_store(&p->waiting, false);
 }
 
-void mxdi_parallel_for(mxdi_pool *p, void (*fn)(void *arg, size_t begin, size_t end, unsigned thread), void *arg, size_t n)
+void mxdi_parallel_for(mxdi_pool *p,
+                       void (*fn)(void *arg, size_t begin, size_t end, unsigned thread), void *arg,
+                       size_t n)
 {
     if (!p || p->n == 1 || n < 2) {
         if (n)
@@ -214,15 +226,16 @@ void mxdi_parallel_for(mxdi_pool *p, void (*fn)(void *arg, size_t begin, size_t 
         return;
     }
     const size_t   wanted = (size_t)p->n * PER_THREAD, pieces = n < wanted ? n : wanted;
-    const uint32_t next   = atomic_load(&p->generation) + 1;
-    p->fn     = fn;
-    p->arg    = arg;
-    p->count  = n;
-    p->pieces = pieces;
+    const uint32_t next = atomic_load(&p->generation) + 1;
+    p->fn               = fn;
+    p->arg              = arg;
+    p->count            = n;
+    p->pieces           = pieces;
     atomic_store(&p->left, (uint32_t)pieces);
     for (unsigned k = 0; k < p->n; k++) {
         const uint64_t begin = k * pieces / p->n, end = (k + 1) * pieces / p->n;
-        atomic_store_explicit(&p->lane[k].state, (uint64_t)next << 32 | begin << 16 | end, memory_order_release);
+        atomic_store_explicit(&p->lane[k].state, (uint64_t)next << 32 | begin << 16 | end,
+                              memory_order_release);
     }
     publish(p);
     work(p, next, 0);

@@ -11,11 +11,15 @@
 /* The graph section grows in `graph`; constants are collected as pieces of the data section. */
 struct writer {
     mxdi_bytes graph;
-    struct { const void *data; size_t bytes; uint64_t offset; } *piece;
-    size_t     n_pieces, cap_pieces;
-    uint64_t   data_bytes;
+    struct {
+        const void *data;
+        size_t      bytes;
+        uint64_t    offset;
+    } * piece;
+    size_t               n_pieces, cap_pieces;
+    uint64_t             data_bytes;
     const mxd_allocator *alloc;
-    bool       nomem;
+    bool                 nomem;
 };
 
 static void put(struct writer *w, const void *data, size_t n)
@@ -24,10 +28,22 @@ static void put(struct writer *w, const void *data, size_t n)
         w->nomem = true;
 }
 
-static void put_u8(struct writer *w, uint8_t v) { put(w, &v, sizeof(v)); }
-static void put_u32(struct writer *w, uint32_t v) { put(w, &v, sizeof(v)); }
-static void put_i32(struct writer *w, int32_t v) { put(w, &v, sizeof(v)); }
-static void put_u64(struct writer *w, uint64_t v) { put(w, &v, sizeof(v)); }
+static void put_u8(struct writer *w, uint8_t v)
+{
+    put(w, &v, sizeof(v));
+}
+static void put_u32(struct writer *w, uint32_t v)
+{
+    put(w, &v, sizeof(v));
+}
+static void put_i32(struct writer *w, int32_t v)
+{
+    put(w, &v, sizeof(v));
+}
+static void put_u64(struct writer *w, uint64_t v)
+{
+    put(w, &v, sizeof(v));
+}
 
 static void put_str(struct writer *w, const char *s)
 {
@@ -36,7 +52,8 @@ static void put_str(struct writer *w, const char *s)
     put(w, s ? s : "", n);
 }
 
-/* Reserve room in the data section and write where: the same bytes once, however often they are used. */
+/* Reserve room in the data section and write where: the same bytes once, however often they are
+ * used. */
 static void put_data(struct writer *w, const void *data, size_t bytes)
 {
     for (size_t k = 0; k < w->n_pieces; k++)
@@ -46,16 +63,17 @@ static void put_data(struct writer *w, const void *data, size_t bytes)
             return;
         }
     if (w->n_pieces == w->cap_pieces) {
-        void *const grown = mxdi_realloc(w->alloc, w->piece, w->cap_pieces, 2 * w->cap_pieces + 16, sizeof(w->piece[0]));
+        void *const grown = mxdi_realloc(w->alloc, w->piece, w->cap_pieces, 2 * w->cap_pieces + 16,
+                                         sizeof(w->piece[0]));
         if (!grown) {
             w->nomem = true;
             return;
         }
-        w->piece = grown;
+        w->piece      = grown;
         w->cap_pieces = 2 * w->cap_pieces + 16;
     }
-    w->piece[w->n_pieces].data = data;
-    w->piece[w->n_pieces].bytes = bytes;
+    w->piece[w->n_pieces].data     = data;
+    w->piece[w->n_pieces].bytes    = bytes;
     w->piece[w->n_pieces++].offset = w->data_bytes;
     put_u64(w, w->data_bytes);
     put_u64(w, bytes);
@@ -75,9 +93,15 @@ static void put_attr(struct writer *w, const mxd_attr *a)
     put_str(w, a->name);
     put_u8(w, (uint8_t)a->kind);
     switch (a->kind) {
-    case MXD_ATTR_INT: put(w, &a->i, sizeof(a->i)); break;
-    case MXD_ATTR_FLOAT: put(w, &a->f, sizeof(a->f)); break;
-    case MXD_ATTR_STRING: put_str(w, a->s); break;
+    case MXD_ATTR_INT:
+        put(w, &a->i, sizeof(a->i));
+        break;
+    case MXD_ATTR_FLOAT:
+        put(w, &a->f, sizeof(a->f));
+        break;
+    case MXD_ATTR_STRING:
+        put_str(w, a->s);
+        break;
     case MXD_ATTR_INTS:
         put_u32(w, a->n);
         put(w, a->ints, a->n * sizeof(a->ints[0]));
@@ -88,7 +112,7 @@ static void put_attr(struct writer *w, const mxd_attr *a)
         break;
     case MXD_ATTR_TENSOR: {
         size_t bytes = 0;
-        w->nomem = !mxdi_tensor_bytes(&bytes, a->tensor) || w->nomem;
+        w->nomem     = !mxdi_tensor_bytes(&bytes, a->tensor) || w->nomem;
         put_shape(w, a->tensor->dtype, a->tensor->rank, a->tensor->dim);
         put_data(w, a->tensor->data, bytes);
         break;
@@ -154,9 +178,12 @@ static json_t *audit_json(const mxdi_engine *e)
     json_t *const rows = json_array();
     for (uint32_t k = 0; k < e->n_audit; k++) {
         const mxdi_audit_row *const r = &e->audit[k];
-        json_t *const row = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", mxdi_json_text(r->node), "op", mxdi_json_text(r->op),
-                                      "asked", mxdi_json_text(r->asked), "stored", mxdi_json_text(r->stored), "computed", mxdi_json_text(r->computed),
-                                      "verdict", mxdi_json_text(r->verdict), "kernel", mxdi_json_text(r->kernel), "reason", mxdi_json_text(r->reason));
+        json_t *const               row =
+            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node", mxdi_json_text(r->node),
+                      "op", mxdi_json_text(r->op), "asked", mxdi_json_text(r->asked), "stored",
+                      mxdi_json_text(r->stored), "computed", mxdi_json_text(r->computed), "verdict",
+                      mxdi_json_text(r->verdict), "kernel", mxdi_json_text(r->kernel), "reason",
+                      mxdi_json_text(r->reason));
         if (json_array_append_new(rows, row) != 0) {
             json_decref(rows);
             return NULL;
@@ -169,8 +196,11 @@ static json_t *shapes_json(const mxdi_engine *e)
 {
     json_t *const shapes = json_object();
     for (uint32_t k = 0; k < e->options.n_shapes; k++) {
-        json_t *const name = mxdi_json_text(e->shape[k].name), *const dims = mxdi_json_integers(e->shape[k].dim, (size_t)e->shape[k].rank);
-        const bool bad = json_object_set_new(shapes, name ? json_string_value(name) : NULL, dims) != 0;
+        json_t *const name = mxdi_json_text(e->shape[k].name), *const dims = mxdi_json_integers(
+                                                                   e->shape[k].dim,
+                                                                   (size_t)e->shape[k].rank);
+        const bool bad =
+            json_object_set_new(shapes, name ? json_string_value(name) : NULL, dims) != 0;
         json_decref(name);
         if (bad) {
             json_decref(shapes);
@@ -182,11 +212,15 @@ static json_t *shapes_json(const mxdi_engine *e)
 
 static bool metadata(mxdi_bytes *out, const mxdi_engine *e)
 {
-    json_t *const m = json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:o, s:b, s:b, s:o, s:I, s:o, s:I}", "mixdown", mxd_version(), "model_hash", e->model_hash,
-                                "backend", e->options.backend, "isa", mxdi_json_text(e->options.isa), "device", e->api->describe(e->device),
-                                "threads", (json_int_t)e->options.threads, "batch", mxdi_json_integers(e->options.batch, e->options.n_batches),
-                                "shapes", shapes_json(e), "exact", (int)e->options.exact, "timed", (int)e->options.timed,
-                                "choices", mxdi_choices_json(&e->used, false), "workspace", (json_int_t)e->options.workspace_cap, "layers", audit_json(e), "mismatches", (json_int_t)e->mismatches);
+    json_t *const m = json_pack(
+        "{s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:o, s:b, s:b, s:o, s:I, s:o, s:I}", "mixdown",
+        mxd_version(), "model_hash", e->model_hash, "backend", e->options.backend, "isa",
+        mxdi_json_text(e->options.isa), "device", e->api->describe(e->device), "threads",
+        (json_int_t)e->options.threads, "batch",
+        mxdi_json_integers(e->options.batch, e->options.n_batches), "shapes", shapes_json(e),
+        "exact", (int)e->options.exact, "timed", (int)e->options.timed, "choices",
+        mxdi_choices_json(&e->used, false), "workspace", (json_int_t)e->options.workspace_cap,
+        "layers", audit_json(e), "mismatches", (json_int_t)e->mismatches);
     const bool ok = m && mxdi_json_format(out, m);
     json_decref(m);
     return ok;
@@ -196,8 +230,9 @@ static bool metadata(mxdi_bytes *out, const mxdi_engine *e)
 
 mxdi_hash mxdi_engine_checksum(mxdi_view file)
 {
-    uint8_t head[MXDI_ENGINE_CHECKSUM + 16];
-    const mxdi_hash body = mxdi_hash_bytes(file.data + MXDI_ENGINE_HEADER, file.size - MXDI_ENGINE_HEADER);
+    uint8_t         head[MXDI_ENGINE_CHECKSUM + 16];
+    const mxdi_hash body =
+        mxdi_hash_bytes(file.data + MXDI_ENGINE_HEADER, file.size - MXDI_ENGINE_HEADER);
     memcpy(head, file.data, MXDI_ENGINE_CHECKSUM);
     memcpy(head + MXDI_ENGINE_CHECKSUM, &body.low, 8);
     memcpy(head + MXDI_ENGINE_CHECKSUM + 8, &body.high, 8);
@@ -207,21 +242,25 @@ mxdi_hash mxdi_engine_checksum(mxdi_view file)
 static bool assemble(mxdi_bytes *file, const struct writer *w, const mxdi_bytes *meta)
 {
     uint64_t field[14] = { 0 };
-    bool ok = mxdi_bytes_append(file, field, MXDI_ENGINE_CHECKSUM) && mxdi_bytes_append(file, field, MXDI_ENGINE_HEADER - MXDI_ENGINE_CHECKSUM);
+    bool     ok        = mxdi_bytes_append(file, field, MXDI_ENGINE_CHECKSUM) &&
+              mxdi_bytes_append(file, field, MXDI_ENGINE_HEADER - MXDI_ENGINE_CHECKSUM);
     field[2] = file->size;
     field[3] = meta->size;
-    ok = ok && mxdi_bytes_append(file, meta->data, meta->size) && mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
+    ok       = ok && mxdi_bytes_append(file, meta->data, meta->size) &&
+         mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
     field[4] = file->size;
     field[5] = w->graph.size;
-    ok = ok && mxdi_bytes_append(file, w->graph.data, w->graph.size) && mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
+    ok       = ok && mxdi_bytes_append(file, w->graph.data, w->graph.size) &&
+         mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
     field[6] = file->size;
     field[7] = w->data_bytes;
     for (size_t k = 0; ok && k < w->n_pieces; k++)
-        ok = mxdi_bytes_append(file, w->piece[k].data, w->piece[k].bytes) && mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
+        ok = mxdi_bytes_append(file, w->piece[k].data, w->piece[k].bytes) &&
+             mxdi_bytes_pad(file, MXDI_ENGINE_ALIGN);
     if (!ok)
         return false;
     const uint32_t version[2] = { MXDI_ENGINE_VERSION, MXDI_ENGINE_HEADER };
-    field[1] = file->size;
+    field[1]                  = file->size;
     memcpy(file->data, MXDI_ENGINE_MAGIC, 8);
     memcpy(file->data + 8, version, sizeof(version));
     memcpy(file->data + 16, field + 1, 7 * sizeof(field[0]));
@@ -236,7 +275,7 @@ mxd_status mxdi_engine_write(mxdi_bytes *out, const mxdi_engine *e, mxd_error *e
     struct writer w = { .graph = { .alloc = e->alloc }, .alloc = e->alloc };
     put_graph(&w, e->graph);
     mxdi_bytes meta = { .alloc = e->alloc };
-    const bool ok = !w.nomem && metadata(&meta, e) && assemble(out, &w, &meta);
+    const bool ok   = !w.nomem && metadata(&meta, e) && assemble(out, &w, &meta);
     mxdi_bytes_free(&meta);
     mxdi_free(w.alloc, w.piece);
     mxdi_bytes_free(&w.graph);
@@ -246,7 +285,7 @@ mxd_status mxdi_engine_write(mxdi_bytes *out, const mxdi_engine *e, mxd_error *e
 mxd_status mxdi_engine_save(const mxdi_engine *e, const char *path, uint64_t *bytes, mxd_error *err)
 {
     mxdi_bytes file = { .alloc = e->alloc };
-    mxd_status st = mxdi_engine_write(&file, e, err);
+    mxd_status st   = mxdi_engine_write(&file, e, err);
     if (st == MXD_OK)
         st = mxdi_file_write(path, file.data, file.size, err);
     *bytes = file.size;

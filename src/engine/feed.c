@@ -9,7 +9,7 @@
 static void shape_text(char out[96], const int64_t *dim, int32_t rank)
 {
     size_t at = 0;
-    out[0] = '\0';
+    out[0]    = '\0';
     for (int32_t k = 0; k < rank && at < 80; k++)
         at += (size_t)snprintf(out + at, 96 - at, "%s%lld", k ? "x" : "", (long long)dim[k]);
 }
@@ -23,36 +23,42 @@ static const mxdi_graph *graph_of(const mxdi_engine *e)
 static mxd_status match(mxdi_feed *f, const mxdi_engine *e, uint32_t k, mxd_error *err)
 {
     const mxd_value *const v = &graph_of(e)->value[graph_of(e)->input[k]];
-    f->array[k] = MXD_NO_VALUE;
+    f->array[k]              = MXD_NO_VALUE;
     for (uint32_t i = 0; i < f->source.n_inputs; i++) {
         const char *const name = f->source.name(f->source.data, i);
         if (name ? strcmp(name, v->name) == 0 : i == k)
             f->array[k] = i;
     }
     if (f->array[k] == MXD_NO_VALUE)
-        return mxdi_fail(err, MXD_E_USAGE, "data: nothing for the network's input '%s' (%u inputs, %u arrays)", v->name, f->n_in, f->source.n_inputs);
+        return mxdi_fail(err, MXD_E_USAGE,
+                         "data: nothing for the network's input '%s' (%u inputs, %u arrays)",
+                         v->name, f->n_in, f->source.n_inputs);
     mxd_tensor sample;
-    char want[96], got[96];
+    char       want[96], got[96];
     f->source.sample(&sample, f->source.data, f->array[k]);
     const int64_t per_sample = v->rank > 0 ? v->dim[0] / e->plan[e->n_plans - 1].batch : 1;
-    bool same = sample.rank + 1 == v->rank && per_sample == 1;
+    bool          same       = sample.rank + 1 == v->rank && per_sample == 1;
     for (int32_t d = 0; same && d < sample.rank; d++)
         same = sample.dim[d] == v->dim[1 + d];
     if (sample.dtype != v->dtype)
-        return mxdi_fail(err, MXD_E_DTYPE, "data for input '%s': %s expected, got %s", v->name, mxd_dtype_name(v->dtype), mxd_dtype_name(sample.dtype));
+        return mxdi_fail(err, MXD_E_DTYPE, "data for input '%s': %s expected, got %s", v->name,
+                         mxd_dtype_name(v->dtype), mxd_dtype_name(sample.dtype));
     shape_text(want, v->dim + 1, v->rank - 1);
     shape_text(got, sample.dim, sample.rank);
-    return same ? MXD_OK : mxdi_fail(err, MXD_E_SHAPE, "data for input '%s': samples of shape %s expected, got %s", v->name, want, got);
+    return same ? MXD_OK
+                : mxdi_fail(err, MXD_E_SHAPE,
+                            "data for input '%s': samples of shape %s expected, got %s", v->name,
+                            want, got);
 }
 
 static mxd_status allocate(mxdi_feed *f, const mxdi_engine *e, mxd_error *err)
 {
     for (uint32_t k = 0; k < f->n_in + f->n_out; k++) {
         mxd_tensor *const t = k < f->n_in ? &f->in[k] : &f->out[k - f->n_in];
-        size_t bytes;
+        size_t            bytes;
         if (k < f->n_in) {
             const mxd_value *const v = &graph_of(e)->value[graph_of(e)->input[k]];
-            *t = (mxd_tensor){ .dtype = v->dtype, .rank = v->rank };
+            *t                       = (mxd_tensor){ .dtype = v->dtype, .rank = v->rank };
             memcpy(t->dim, v->dim, sizeof(t->dim));
             t->dim[0] = f->batch;
         } else {
@@ -67,13 +73,16 @@ static mxd_status allocate(mxdi_feed *f, const mxdi_engine *e, mxd_error *err)
     return MXD_OK;
 }
 
-mxd_status mxdi_feed_open(mxdi_feed *f, const mxdi_engine *e, const mxdi_source *source, int64_t batch, uint32_t threads, mxd_error *err)
+mxd_status mxdi_feed_open(mxdi_feed *f, const mxdi_engine *e, const mxdi_source *source,
+                          int64_t batch, uint32_t threads, mxd_error *err)
 {
     const mxdi_graph *const g = graph_of(e);
-    *f = (mxdi_feed){ .source = *source, .n_in = g->n_inputs, .n_out = g->n_outputs, .alloc = e->alloc };
+    *f                        = (mxdi_feed){
+                               .source = *source, .n_in = g->n_inputs, .n_out = g->n_outputs, .alloc = e->alloc
+    };
     f->batch = batch > 0 ? batch : e->plan[e->n_plans - 1].batch;
-    f->in = MXDI_ALLOC(f->alloc, mxd_tensor, f->n_in);
-    f->out = MXDI_ALLOC(f->alloc, mxd_tensor, f->n_out);
+    f->in    = MXDI_ALLOC(f->alloc, mxd_tensor, f->n_in);
+    f->out   = MXDI_ALLOC(f->alloc, mxd_tensor, f->n_out);
     f->array = MXDI_ALLOC(f->alloc, uint32_t, f->n_in);
     if (!f->in || !f->out || !f->array)
         return mxdi_nomem(err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Feeding an engine from a data set: which array goes to which network input, and room for a piece of both ends.
+ * Feeding an engine from a data set: which array goes to which network input, and room for a piece
+ * of both ends.
  */
 #ifndef MXDI_ENGINE_FEED_H
 #define MXDI_ENGINE_FEED_H
@@ -9,27 +10,32 @@
 
 /* A source of samples, so that engine does not depend on data. */
 typedef struct mxdi_source {
-    int64_t samples;
+    int64_t  samples;
     uint32_t n_inputs;
-    const char *(*name)(const void *data, uint32_t k);                 /* NULL: by position */
-    void (*sample)(mxd_tensor *out, const void *data, uint32_t k);     /* type and shape of one */
-    mxd_status (*read)(const void *data, uint32_t k, int64_t first, int64_t count, void *out, mxd_error *err);
+    const char *(*name)(const void *data, uint32_t k);             /* NULL: by position */
+    void (*sample)(mxd_tensor *out, const void *data, uint32_t k); /* type and shape of one */
+    mxd_status (*read)(const void *data, uint32_t k, int64_t first, int64_t count, void *out,
+                       mxd_error *err);
     const void *data;
 } mxdi_source;
 
 typedef struct mxdi_feed {
-    mxdi_session *session;
-    mxdi_source   source;
-    mxd_tensor   *in, *out;  /* sized for `batch` samples */
-    uint32_t     *array;     /* (n_in) which array of the source feeds each input */
-    uint32_t      n_in, n_out;
-    int64_t       batch;
+    mxdi_session        *session;
+    mxdi_source          source;
+    mxd_tensor          *in, *out; /* sized for `batch` samples */
+    uint32_t            *array;    /* (n_in) which array of the source feeds each input */
+    uint32_t             n_in, n_out;
+    int64_t              batch;
     const mxd_allocator *alloc;
 } mxdi_feed;
-#define MXDI_FEED_INIT { .session = NULL }
+#define MXDI_FEED_INIT  \
+    {                   \
+        .session = NULL \
+    }
 
 /* Shapes and types are checked here, with both in the message. batch 0: the engine's. */
-mxd_status mxdi_feed_open(mxdi_feed *f, const mxdi_engine *e, const mxdi_source *source, int64_t batch, uint32_t threads, mxd_error *err);
+mxd_status mxdi_feed_open(mxdi_feed *f, const mxdi_engine *e, const mxdi_source *source,
+                          int64_t batch, uint32_t threads, mxd_error *err);
 void       mxdi_feed_close(mxdi_feed *f);
 /* Run samples [first, first + count), count at most batch; f->out then hold them. */
 mxd_status mxdi_feed_run(mxdi_feed *f, int64_t first, int64_t count, mxd_error *err);

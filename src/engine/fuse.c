@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pipeline of fusion. Order is meaning: functions get their names, then integers are found, so that
- * what is left float is float for good.
+ * The pipeline of fusion. Order is meaning: functions get their names, then integers are found, so
+ * that what is left float is float for good.
  */
 #include "engine/fuse.h"
 
-static const struct { const char *name; mxd_status (*run)(mxdi_graph *g, mxd_error *err); } stages[] = {
+static const struct {
+    const char *name;
+    mxd_status (*run)(mxdi_graph *g, mxd_error *err);
+} stages[] = {
     { "fuse-idiom", mxdi_fuse_idiom },
     { "fuse-qdq", mxdi_fuse_qdq },
     { "fuse-residual", mxdi_fuse_residual },

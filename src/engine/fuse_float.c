@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Float Conv, Gemm and MatMul with constant weights take in what surrounds them: pairs of casts that ask for 16-bit
- * arithmetic, weights kept as integers (weight-only quantization), a residual Add and a clamp. Values stay the same:
- * every rounding that the graph writes down is done where it stood. Only a row added to a MatMul
- * begins its sums, as Gemm's bias does.
+ * Float Conv, Gemm and MatMul with constant weights take in what surrounds them: pairs of casts
+ * that ask for 16-bit arithmetic, weights kept as integers (weight-only quantization), a residual
+ * Add and a clamp. Values stay the same: every rounding that the graph writes down is done where it
+ * stood. Only a row added to a MatMul begins its sums, as Gemm's bias does.
  */
 #include <assert.h>
 #include <math.h>
@@ -31,14 +31,16 @@ static void take(struct match *m, uint32_t n)
     m->taken[m->n_taken++] = n;
 }
 
-/* Looks through f32 -> 16 bit -> f32 above `value`: the 16-bit type and the value before it, or MXD_F32. */
-static mxd_dtype through_casts(uint32_t *before, struct match *m, const mxdi_graph *g, const mxdi_links *l, uint32_t value)
+/* Looks through f32 -> 16 bit -> f32 above `value`: the 16-bit type and the value before it, or
+ * MXD_F32. */
+static mxd_dtype through_casts(uint32_t *before, struct match *m, const mxdi_graph *g,
+                               const mxdi_links *l, uint32_t value)
 {
     const uint32_t up = mxdi_fuse_made_by(g, l, value, "Cast");
-    *before = value;
+    *before           = value;
     if (up == MXD_NO_VALUE)
         return MXD_F32;
-    const uint32_t half = g->node[up].in[0];
+    const uint32_t  half = g->node[up].in[0];
     const mxd_dtype type = g->value[half].dtype;
     if ((type != MXD_BF16 && type != MXD_F16) || g->value[value].dtype != MXD_F32)
         return MXD_F32;
@@ -56,12 +58,13 @@ static mxd_dtype through_casts(uint32_t *before, struct match *m, const mxdi_gra
 }
 
 /* Weights: constant f32 or 16 bits, or integers behind a DequantizeLinear. */
-static mxd_status match_weights(struct match *m, bool *ok, mxdi_graph *g, const mxdi_links *l, uint32_t value, mxd_dtype asked, mxd_error *err)
+static mxd_status match_weights(struct match *m, bool *ok, mxdi_graph *g, const mxdi_links *l,
+                                uint32_t value, mxd_dtype asked, mxd_error *err)
 {
-    uint32_t w;
+    uint32_t        w;
     const mxd_dtype type = through_casts(&w, m, g, l, value);
-    const uint32_t dq = mxdi_fuse_made_by(g, l, w, "DequantizeLinear");
-    *ok = false;
+    const uint32_t  dq   = mxdi_fuse_made_by(g, l, w, "DequantizeLinear");
+    *ok                  = false;
     if (dq != MXD_NO_VALUE) {
         MXD_TRY(mxdi_fuse_affine(&m->weight_affine, &m->integer_weights, g, &g->node[dq], err));
         w = g->node[dq].in[0];
@@ -70,7 +73,8 @@ static mxd_status match_weights(struct match *m, bool *ok, mxdi_graph *g, const 
         take(m, dq);
     }
     m->w = w;
-    *ok = g->value[w].data != NULL && (type == asked || asked == MXD_F32) && (m->integer_weights || mxdi_dtype_is_float(g->value[w].dtype)) &&
+    *ok  = g->value[w].data != NULL && (type == asked || asked == MXD_F32) &&
+          (m->integer_weights || mxdi_dtype_is_float(g->value[w].dtype)) &&
           !(asked == MXD_F32 && type != MXD_F32 && g->value[w].dtype == MXD_F32);
     return MXD_OK;
 }
@@ -79,9 +83,9 @@ static mxd_status match_weights(struct match *m, bool *ok, mxdi_graph *g, const 
 static bool is_row(const mxdi_graph *g, uint32_t value, int64_t channels)
 {
     const mxd_value *const v = &g->value[value];
-    int64_t count;
-    return v->data && v->dtype == MXD_F32 && mxdi_shape_count(&count, v->dim, v->rank) && count == channels && v->rank > 0 &&
-           v->dim[v->rank - 1] == channels;
+    int64_t                count;
+    return v->data && v->dtype == MXD_F32 && mxdi_shape_count(&count, v->dim, v->rank) &&
+           count == channels && v->rank > 0 && v->dim[v->rank - 1] == channels;
 }
 
 static bool match_bias(struct match *m, const mxdi_graph *g, const mxd_node *node, int64_t channels)
@@ -91,7 +95,8 @@ static bool match_bias(struct match *m, const mxdi_graph *g, const mxd_node *nod
 }
 
 /* The row that is added to a MatMul, where the sum is not rounded to 16 bits before. */
-static void match_row(struct match *m, const mxdi_graph *g, const mxdi_links *l, const mxd_node *node, int64_t channels)
+static void match_row(struct match *m, const mxdi_graph *g, const mxdi_links *l,
+                      const mxd_node *node, int64_t channels)
 {
     const uint32_t add = mxdi_fuse_used_by(g, l, m->y, "Add");
     if (!mxdi_node_is(node, "MatMul") || m->compute != MXD_F32 || add == MXD_NO_VALUE)
@@ -100,7 +105,7 @@ static void match_row(struct match *m, const mxdi_graph *g, const mxdi_links *l,
     if (!is_row(g, row, channels) || g->value[row].rank > g->value[m->y].rank)
         return;
     m->bias = row;
-    m->y = g->node[add].out[0];
+    m->y    = g->node[add].out[0];
     take(m, add);
 }
 
@@ -114,8 +119,8 @@ static int64_t fusable_channels(const mxdi_graph *g, const mxd_node *node)
         return w->dim[0];
     if (mxdi_node_is(node, "MatMul"))
         return w->rank == 2 && x->rank >= 2 ? w->dim[1] : -1;
-    if (!mxdi_node_is(node, "Gemm") || mxd_node_float(node, "alpha", 1.0f) != 1.0f || mxd_node_float(node, "beta", 1.0f) != 1.0f ||
-        mxd_node_int(node, "transA", 0))
+    if (!mxdi_node_is(node, "Gemm") || mxd_node_float(node, "alpha", 1.0f) != 1.0f ||
+        mxd_node_float(node, "beta", 1.0f) != 1.0f || mxd_node_int(node, "transA", 0))
         return -1;
     return w->dim[mxd_node_int(node, "transB", 0) ? 0 : 1];
 }
@@ -128,38 +133,43 @@ static bool clamp_bounds(struct match *m, const mxdi_graph *g, const mxd_node *n
             const uint32_t in = node->n_in > 1 + k ? node->in[1 + k] : MXD_NO_VALUE;
             if (in != MXD_NO_VALUE && (!g->value[in].data || g->value[in].dtype != MXD_F32))
                 return false;
-            bound[k] = in != MXD_NO_VALUE ? *(const float *)g->value[in].data : mxd_node_float(node, k ? "max" : "min", k ? INFINITY : -INFINITY);
+            bound[k] = in != MXD_NO_VALUE
+                           ? *(const float *)g->value[in].data
+                           : mxd_node_float(node, k ? "max" : "min", k ? INFINITY : -INFINITY);
         }
     m->min = bound[0];
     m->max = bound[1];
     return bound[0] <= bound[1];
 }
 
-/* What follows the product: rounding to 16 bits, a residual, a clamp - each only where nobody else looks. */
+/* What follows the product: rounding to 16 bits, a residual, a clamp - each only where nobody else
+ * looks. */
 static void match_epilogue(struct match *m, const mxdi_graph *g, const mxdi_links *l)
 {
     const uint32_t down = mxdi_fuse_used_by(g, l, m->y, "Cast");
-    if (m->compute != MXD_F32 && down != MXD_NO_VALUE && g->value[g->node[down].out[0]].dtype == m->compute) {
+    if (m->compute != MXD_F32 && down != MXD_NO_VALUE &&
+        g->value[g->node[down].out[0]].dtype == m->compute) {
         const uint32_t up = mxdi_fuse_used_by(g, l, g->node[down].out[0], "Cast");
         if (up != MXD_NO_VALUE && g->value[g->node[up].out[0]].dtype == MXD_F32) {
             m->round_output = true;
-            m->y = g->node[up].out[0];
+            m->y            = g->node[up].out[0];
             take(m, down);
             take(m, up);
         }
     }
     const uint32_t add = mxdi_fuse_used_by(g, l, m->y, "Add");
     if (add != MXD_NO_VALUE && g->node[add].in[0] != g->node[add].in[1]) {
-        const uint32_t r = g->node[add].in[g->node[add].in[0] == m->y ? 1 : 0];
+        const uint32_t         r = g->node[add].in[g->node[add].in[0] == m->y ? 1 : 0];
         const mxd_value *const a = &g->value[m->y], *const b = &g->value[r];
-        if (!b->data && b->dtype == MXD_F32 && a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(a->dim[0])) == 0) {
+        if (!b->data && b->dtype == MXD_F32 && a->rank == b->rank &&
+            memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(a->dim[0])) == 0) {
             m->r = r;
             m->y = g->node[add].out[0];
             take(m, add);
         }
     }
     uint32_t clamp = mxdi_fuse_used_by(g, l, m->y, "Relu");
-    clamp = clamp == MXD_NO_VALUE ? mxdi_fuse_used_by(g, l, m->y, "Clip") : clamp;
+    clamp          = clamp == MXD_NO_VALUE ? mxdi_fuse_used_by(g, l, m->y, "Clip") : clamp;
     if (clamp != MXD_NO_VALUE && clamp_bounds(m, g, &g->node[clamp])) {
         m->y = g->node[clamp].out[0];
         take(m, clamp);
@@ -168,23 +178,33 @@ static void match_epilogue(struct match *m, const mxdi_graph *g, const mxdi_link
 
 static mxd_status rewrite(mxdi_graph *g, uint32_t n, const struct match *m, mxd_error *err)
 {
-    const bool conv = mxdi_node_is(&g->node[n], "Conv");
+    const bool     conv = mxdi_node_is(&g->node[n], "Conv");
     const uint32_t in[] = { m->x, m->w, m->bias, m->r };
-    mxd_node *node;
+    mxd_node      *node;
     if (m->integer_weights) {
         const mxdi_affine *const a = &m->weight_affine;
-        const mxd_qparams q = { .scale = a->scale, .zero_point = a->zero_point, .n = a->n, .axis = a->axis, .block = a->block, .q_min = a->lo, .q_max = a->hi };
+        const mxd_qparams        q = { .scale      = a->scale,
+                                       .zero_point = a->zero_point,
+                                       .n          = a->n,
+                                       .axis       = a->axis,
+                                       .block      = a->block,
+                                       .q_min      = a->lo,
+                                       .q_max      = a->hi };
         MXD_TRY(mxdi_value_set_qparams(g, m->w, &q, err));
     }
-    MXD_TRY(mxdi_graph_add_node(&node, g, conv ? "FusedConv" : "FusedMatMul", "mixdown", NULL, in, 4, &m->y, 1, err));
+    MXD_TRY(mxdi_graph_add_node(&node, g, conv ? "FusedConv" : "FusedMatMul", "mixdown", NULL, in,
+                                4, &m->y, 1, err));
     node->n_origin = 0;
     MXD_TRY(mxdi_node_add_origins(g, node, g->node[n].origin, g->node[n].n_origin, err));
     for (uint32_t k = 0; k < m->n_taken; k++)
-        MXD_TRY(mxdi_node_add_origins(g, node, g->node[m->taken[k]].origin, g->node[m->taken[k]].n_origin, err));
+        MXD_TRY(mxdi_node_add_origins(g, node, g->node[m->taken[k]].origin,
+                                      g->node[m->taken[k]].n_origin, err));
     if (conv) {
         MXD_TRY(mxdi_node_copy_attrs(g, node, &g->node[n], err));
     } else {
-        MXD_TRY(mxdi_node_set_int(g, node, "transB", mxdi_node_is(&g->node[n], "Gemm") ? mxd_node_int(&g->node[n], "transB", 0) : 0, err));
+        MXD_TRY(mxdi_node_set_int(
+            g, node, "transB",
+            mxdi_node_is(&g->node[n], "Gemm") ? mxd_node_int(&g->node[n], "transB", 0) : 0, err));
     }
     if (m->min > -INFINITY)
         MXD_TRY(mxdi_node_set_float(g, node, "min", m->min, err));
@@ -198,12 +218,12 @@ static mxd_status rewrite(mxdi_graph *g, uint32_t n, const struct match *m, mxd_
 static mxd_status resolve_geometry(mxdi_graph *g, mxd_node *node, mxd_error *err)
 {
     const mxd_value *const x = &g->value[node->in[0]], *const w = &g->value[node->in[1]];
-    mxdi_window win;
+    mxdi_window   win;
     const int32_t rank = w->rank - 2;
     MXD_TRY(mxdi_window_of(&win, node, x->dim + 2, w->dim + 2, rank, err));
     int64_t pads[2 * MXDI_MAX_SPATIAL];
     for (int32_t k = 0; k < rank; k++) {
-        pads[k] = win.pad_begin[k];
+        pads[k]        = win.pad_begin[k];
         pads[rank + k] = win.pad_end[k];
     }
     const uint32_t r = (uint32_t)rank;
@@ -216,9 +236,13 @@ static mxd_status resolve_geometry(mxdi_graph *g, mxd_node *node, mxd_error *err
 
 static mxd_status fuse_node(mxdi_graph *g, const mxdi_links *l, uint32_t n, mxd_error *err)
 {
-    const mxd_node *const node = &g->node[n];
-    struct match m = { .bias = MXD_NO_VALUE, .r = MXD_NO_VALUE, .y = node->out[0], .min = -INFINITY, .max = INFINITY };
-    const int64_t channels = fusable_channels(g, node);
+    const mxd_node *const node     = &g->node[n];
+    struct match          m        = { .bias = MXD_NO_VALUE,
+                                       .r    = MXD_NO_VALUE,
+                                       .y    = node->out[0],
+                                       .min  = -INFINITY,
+                                       .max  = INFINITY };
+    const int64_t         channels = fusable_channels(g, node);
     if (channels < 0 || !match_bias(&m, g, node, channels))
         return MXD_OK;
     m.compute = through_casts(&m.x, &m, g, l, node->in[0]);
@@ -234,7 +258,8 @@ static mxd_status fuse_node(mxdi_graph *g, const mxdi_links *l, uint32_t n, mxd_
         MXD_TRY(resolve_geometry(g, &g->node[n], err));
     MXD_TRY(rewrite(g, n, &m, err));
     mxdi_node_remove(&g->node[n]);
-    for (uint32_t k = 0; k < m.n_taken; k++) { /* those below the product are done; those above may have other users */
+    for (uint32_t k = 0; k < m.n_taken;
+         k++) { /* those below the product are done; those above may have other users */
         const uint32_t t = m.taken[k];
         if (t > n)
             mxdi_node_remove(&g->node[t]);
@@ -244,12 +269,13 @@ static mxd_status fuse_node(mxdi_graph *g, const mxdi_links *l, uint32_t n, mxd_
 
 mxd_status mxdi_fuse_float(mxdi_graph *g, mxd_error *err)
 {
-    mxdi_links l = MXDI_LINKS_INIT;
-    mxd_status st = mxdi_links_build(&l, g, err);
+    mxdi_links     l       = MXDI_LINKS_INIT;
+    mxd_status     st      = mxdi_links_build(&l, g, err);
     const uint32_t n_nodes = g->n_nodes;
     for (uint32_t n = 0; n < n_nodes && st == MXD_OK; n++)
         if (g->node[n].op && g->node[n].domain[0] == '\0' &&
-            (mxdi_node_is(&g->node[n], "Conv") || mxdi_node_is(&g->node[n], "Gemm") || mxdi_node_is(&g->node[n], "MatMul")))
+            (mxdi_node_is(&g->node[n], "Conv") || mxdi_node_is(&g->node[n], "Gemm") ||
+             mxdi_node_is(&g->node[n], "MatMul")))
             st = fuse_node(g, &l, n, err);
     mxdi_links_free(&l);
     if (st == MXD_OK)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Quantization parameters as the graph states them (constant inputs of QuantizeLinear and DequantizeLinear), and the
- * two scalar formulas of docs/numerics.md that fusion evaluates at build time.
+ * Quantization parameters as the graph states them (constant inputs of QuantizeLinear and
+ * DequantizeLinear), and the two scalar formulas of docs/numerics.md that fusion evaluates at build
+ * time.
  */
 #include <math.h>
 
@@ -29,7 +30,8 @@ uint32_t mxdi_fuse_dequantizer(const mxdi_graph *g, const mxdi_links *links, uin
     return mxdi_node_is(&g->node[n], "DequantizeLinear") ? n : MXD_NO_VALUE;
 }
 
-/* The integers' type: the zero point's, else that of the dequantized value, else as ONNX says u8. */
+/* The integers' type: the zero point's, else that of the dequantized value, else as ONNX says u8.
+ */
 static mxd_dtype stored_type(const mxdi_graph *g, const mxd_node *node)
 {
     if (mxdi_node_is(node, "DequantizeLinear"))
@@ -45,7 +47,7 @@ static bool zero_points(mxdi_affine *out, mxdi_graph *g, const mxd_node *node)
     if (z == MXD_NO_VALUE)
         return true; /* zeros, as the arena gives them */
     const mxd_value *const v = &g->value[z];
-    int64_t count;
+    int64_t                count;
     if (!v->data || !mxdi_shape_count(&count, v->dim, v->rank) || count != out->n)
         return false;
     for (uint32_t k = 0; k < out->n; k++)
@@ -53,25 +55,27 @@ static bool zero_points(mxdi_affine *out, mxdi_graph *g, const mxd_node *node)
     return true;
 }
 
-mxd_status mxdi_fuse_affine(mxdi_affine *out, bool *found, mxdi_graph *g, const mxd_node *node, mxd_error *err)
+mxd_status mxdi_fuse_affine(mxdi_affine *out, bool *found, mxdi_graph *g, const mxd_node *node,
+                            mxd_error *err)
 {
-    *found = false;
+    *found                       = false;
     const mxd_value *const scale = &g->value[node->in[1]];
-    int64_t lo, hi, count;
+    int64_t                lo, hi, count;
     out->dtype = stored_type(g, node);
     if (!scale->data || scale->dtype != MXD_F32 || mxdi_dtype_is_float(out->dtype) ||
-        !mxdi_dtype_range(out->dtype, &lo, &hi) || out->dtype == MXD_S64 || out->dtype == MXD_BOOL ||
-        !mxdi_shape_count(&count, scale->dim, scale->rank) || count < 1 || count > INT32_MAX)
+        !mxdi_dtype_range(out->dtype, &lo, &hi) || out->dtype == MXD_S64 ||
+        out->dtype == MXD_BOOL || !mxdi_shape_count(&count, scale->dim, scale->rank) || count < 1 ||
+        count > INT32_MAX)
         return MXD_OK;
-    out->n = (uint32_t)count;
-    out->scale = scale->data;
-    out->lo = (int32_t)lo;
-    out->hi = (int32_t)hi;
+    out->n             = (uint32_t)count;
+    out->scale         = scale->data;
+    out->lo            = (int32_t)lo;
+    out->hi            = (int32_t)hi;
     const int32_t rank = g->value[node->in[0]].rank;
     const int64_t axis = mxd_node_int(node, "axis", 1);
-    out->axis = (int32_t)(axis < 0 ? axis + rank : axis);
-    out->block = (int32_t)mxd_node_int(node, "block_size", 0);
-    out->zero_point = MXDI_NEW(&g->arena, int32_t, out->n);
+    out->axis          = (int32_t)(axis < 0 ? axis + rank : axis);
+    out->block         = (int32_t)mxd_node_int(node, "block_size", 0);
+    out->zero_point    = MXDI_NEW(&g->arena, int32_t, out->n);
     if (!out->zero_point)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < out->n; k++)

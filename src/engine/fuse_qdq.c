@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From each quantizer upwards: what integers must Quantize(value) be? The recursion mirrors docs/numerics.md. Clamps narrow the
- * wanted range, moves and maxima pass through, functions of one dequantized value become tables, and a convolution or
- * matrix product of dequantized operands becomes its integer form. Where a float node without an integer definition stands
- * in between, nothing is rewritten: the quantizer stays and rounds what the float node gives.
+ * From each quantizer upwards: what integers must Quantize(value) be? The recursion mirrors
+ * docs/numerics.md. Clamps narrow the wanted range, moves and maxima pass through, functions of one
+ * dequantized value become tables, and a convolution or matrix product of dequantized operands
+ * becomes its integer form. Where a float node without an integer definition stands in between,
+ * nothing is rewritten: the quantizer stays and rounds what the float node gives.
  */
 #include <math.h>
 
@@ -11,8 +12,9 @@
 #include "engine/fuse_emit.h"
 #include "ir/ops.h"
 
-static const char *const moves[] = { "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Identity", "Dropout",
-                                     "Expand", "Gather", "DepthToSpace", "SpaceToDepth" };
+static const char *const moves[] = { "Reshape",   "Flatten", "Squeeze",      "Unsqueeze",
+                                     "Transpose", "Slice",   "Identity",     "Dropout",
+                                     "Expand",    "Gather",  "DepthToSpace", "SpaceToDepth" };
 
 static bool is_move(const mxd_node *node)
 {
@@ -22,14 +24,16 @@ static bool is_move(const mxd_node *node)
     return false;
 }
 
-static mxd_status emit(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_qspec *spec, uint32_t target, mxd_error *err);
+static mxd_status emit(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_qspec *spec,
+                       uint32_t target, mxd_error *err);
 
 /* A copy of node n with its first input replaced, giving spec's integers. */
-static mxd_status emit_copy(uint32_t *out, mxdi_fuser *f, uint32_t n, uint32_t in0, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_copy(uint32_t *out, mxdi_fuser *f, uint32_t n, uint32_t in0,
+                            const mxdi_qspec *spec, uint32_t target, mxd_error *err)
 {
     mxdi_graph *const g = f->g;
-    uint32_t in[8], y;
-    const uint32_t n_in = g->node[n].n_in;
+    uint32_t          in[8], y;
+    const uint32_t    n_in = g->node[n].n_in;
     if (n_in > 8)
         return MXD_OK;
     memcpy(in, g->node[n].in, n_in * sizeof(in[0]));
@@ -46,9 +50,10 @@ static mxd_status emit_copy(uint32_t *out, mxdi_fuser *f, uint32_t n, uint32_t i
 mxd_status mxdi_fuse_stored(mxdi_stored *out, mxdi_fuser *f, uint32_t value, mxd_error *err)
 {
     mxdi_graph *const g = f->g;
-    uint32_t chain[MXDI_FUSE_DEPTH], n_chain = 0;
+    uint32_t          chain[MXDI_FUSE_DEPTH], n_chain = 0;
     *out = (mxdi_stored){ .value = MXD_NO_VALUE };
-    while (value != MXD_NO_VALUE && value < f->n_values && f->links.producer[value] != MXD_NO_VALUE && n_chain < MXDI_FUSE_DEPTH) {
+    while (value != MXD_NO_VALUE && value < f->n_values &&
+           f->links.producer[value] != MXD_NO_VALUE && n_chain < MXDI_FUSE_DEPTH) {
         const uint32_t n = f->links.producer[value];
         if (mxdi_node_is(&g->node[n], "DequantizeLinear")) {
             MXD_TRY(mxdi_fuse_affine(&out->affine, &out->found, g, &g->node[n], err));
@@ -58,19 +63,20 @@ mxd_status mxdi_fuse_stored(mxdi_stored *out, mxdi_fuser *f, uint32_t value, mxd
         if (!is_move(&g->node[n]))
             return MXD_OK;
         chain[n_chain++] = n;
-        value = g->node[n].in[0];
+        value            = g->node[n].in[0];
     }
     if (!out->found || (n_chain && out->affine.n != 1)) {
         out->found = false;
         return MXD_OK;
     }
-    const mxdi_qspec spec = { out->affine.scale[0], out->affine.zero_point[0], out->affine.lo, out->affine.hi, out->affine.dtype };
+    const mxdi_qspec spec = { out->affine.scale[0], out->affine.zero_point[0], out->affine.lo,
+                              out->affine.hi, out->affine.dtype };
     while (n_chain > 0) {
-        const uint32_t n = chain[--n_chain];
+        const uint32_t  n    = chain[--n_chain];
         uint32_t *const memo = &f->moved[g->node[n].out[0]];
         if (*memo == MXD_NO_VALUE) {
             const uint32_t n_path = f->n_path; /* a shared move is nobody's work but its own */
-            f->n_path = 0;
+            f->n_path             = 0;
             MXD_TRY(emit_copy(memo, f, n, out->value, &spec, MXD_NO_VALUE, err));
             f->n_path = n_path;
         }
@@ -82,47 +88,57 @@ mxd_status mxdi_fuse_stored(mxdi_stored *out, mxdi_fuser *f, uint32_t value, mxd
 /* ---- tables ---- */
 
 /* T[q] = Quantize(f(Dequantize(q))); node MXD_NO_VALUE: f(v) = v. */
-static mxd_status emit_lookup(uint32_t *out, mxdi_fuser *f, uint32_t n, uint32_t like, const mxdi_stored *x, const mxdi_qspec *spec,
-                              uint32_t target, mxd_error *err)
+static mxd_status emit_lookup(uint32_t *out, mxdi_fuser *f, uint32_t n, uint32_t like,
+                              const mxdi_stored *x, const mxdi_qspec *spec, uint32_t target,
+                              mxd_error *err)
 {
     mxdi_graph *const g = f->g;
-    uint8_t table[256];
+    uint8_t           table[256];
     for (int32_t k = 0; k < 256; k++) {
         const int32_t q = x->affine.lo + k;
-        const float real = (float)((q < x->affine.hi ? q : x->affine.hi) - x->affine.zero_point[0]) * x->affine.scale[0];
-        const float v = n == MXD_NO_VALUE ? real : (float)mxdi_fuse_unary_value(&g->node[n], (double)real);
+        const float   real =
+            (float)((q < x->affine.hi ? q : x->affine.hi) - x->affine.zero_point[0]) *
+            x->affine.scale[0];
+        const float v =
+            n == MXD_NO_VALUE ? real : (float)mxdi_fuse_unary_value(&g->node[n], (double)real);
         table[k] = (uint8_t)mxdi_fuse_clampq(v / spec->s, spec->z, spec->q_min, spec->q_max);
     }
     uint32_t t, y;
-    MXD_TRY(mxdi_emit_constant(&t, g, mxdi_dtype_is_signed(spec->dtype) ? MXD_S8 : MXD_U8, table, 256, err));
+    MXD_TRY(mxdi_emit_constant(&t, g, mxdi_dtype_is_signed(spec->dtype) ? MXD_S8 : MXD_U8, table,
+                               256, err));
     MXD_TRY(mxdi_emit_value(&y, f, like, spec, target, err));
     mxd_node *node;
-    MXD_TRY(mxdi_emit_node(&node, f, "Lookup8", "mixdown", (uint32_t[]){ x->value, t }, 2, y, n, err));
+    MXD_TRY(
+        mxdi_emit_node(&node, f, "Lookup8", "mixdown", (uint32_t[]){ x->value, t }, 2, y, n, err));
     *out = y;
     return MXD_OK;
 }
 
-static mxd_status emit_requantize(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_requantize(uint32_t *out, mxdi_fuser *f, uint32_t value,
+                                  const mxdi_qspec *spec, uint32_t target, mxd_error *err)
 {
     mxdi_stored x;
     MXD_TRY(mxdi_fuse_stored(&x, f, value, err));
     if (!mxdi_stored_is_small(&x))
         return MXD_OK;
-    const bool same = x.affine.scale[0] == spec->s && x.affine.zero_point[0] == spec->z && x.affine.dtype == spec->dtype &&
-                      spec->q_min <= x.affine.lo && spec->q_max >= x.affine.hi;
+    const bool same = x.affine.scale[0] == spec->s && x.affine.zero_point[0] == spec->z &&
+                      x.affine.dtype == spec->dtype && spec->q_min <= x.affine.lo &&
+                      spec->q_max >= x.affine.hi;
     if (!same)
         return emit_lookup(out, f, MXD_NO_VALUE, value, &x, spec, target, err);
     *out = x.value; /* the same integers: no work */
     return MXD_OK;
 }
 
-static mxd_status emit_softmax(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_stored *x, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_softmax(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_stored *x,
+                               const mxdi_qspec *spec, uint32_t target, mxd_error *err)
 {
-    mxdi_graph *const g = f->g;
+    mxdi_graph *const      g = f->g;
     const mxd_value *const v = &g->value[g->node[n].in[0]];
-    const bool flattens = g->node[n].version < 13; /* Softmax-11 takes the axes from `axis` on as one */
+    const bool             flattens =
+        g->node[n].version < 13; /* Softmax-11 takes the axes from `axis` on as one */
     int64_t axis = mxd_node_int(&g->node[n], "axis", flattens ? 1 : -1);
-    axis = axis < 0 ? axis + v->rank : axis;
+    axis         = axis < 0 ? axis + v->rank : axis;
     for (int64_t k = axis + 1; k < v->rank; k++)
         if (flattens && v->dim[k] != 1)
             return MXD_OK;
@@ -133,7 +149,8 @@ static mxd_status emit_softmax(uint32_t *out, mxdi_fuser *f, uint32_t n, const m
     MXD_TRY(mxdi_emit_constant(&table, g, MXD_S64, e, 256, err));
     MXD_TRY(mxdi_emit_value(&y, f, g->node[n].out[0], spec, target, err));
     mxd_node *node;
-    MXD_TRY(mxdi_emit_node(&node, f, "QSoftmax", "mixdown", (uint32_t[]){ x->value, table }, 2, y, n, err));
+    MXD_TRY(mxdi_emit_node(&node, f, "QSoftmax", "mixdown", (uint32_t[]){ x->value, table }, 2, y,
+                           n, err));
     MXD_TRY(mxdi_node_set_int(g, node, "axis", axis, err));
     MXD_TRY(mxdi_node_set_float(g, node, "y_scale", spec->s, err));
     MXD_TRY(mxdi_emit_range(f, node, spec, err));
@@ -145,7 +162,9 @@ static mxd_status emit_softmax(uint32_t *out, mxdi_fuser *f, uint32_t n, const m
 
 static const mxd_value *constant_input(const mxdi_graph *g, const mxd_node *node, uint32_t k)
 {
-    return node->n_in > k && node->in[k] != MXD_NO_VALUE && g->value[node->in[k]].data ? &g->value[node->in[k]] : NULL;
+    return node->n_in > k && node->in[k] != MXD_NO_VALUE && g->value[node->in[k]].data
+               ? &g->value[node->in[k]]
+               : NULL;
 }
 
 static bool has_input(const mxd_node *node, uint32_t k)
@@ -153,7 +172,8 @@ static bool has_input(const mxd_node *node, uint32_t k)
     return node->n_in > k && node->in[k] != MXD_NO_VALUE;
 }
 
-/* What is left of spec's range behind an inner clamp to [lo, hi]: the outer clamp has the last word. */
+/* What is left of spec's range behind an inner clamp to [lo, hi]: the outer clamp has the last
+ * word. */
 static void narrow(mxdi_qspec *spec, int32_t lo, int32_t hi)
 {
     const int32_t outer_lo = spec->q_min, outer_hi = spec->q_max;
@@ -161,11 +181,12 @@ static void narrow(mxdi_qspec *spec, int32_t lo, int32_t hi)
     spec->q_max = hi > outer_hi ? outer_hi : hi < outer_lo ? outer_lo : hi;
 }
 
-static mxd_status emit_clamped(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_clamped(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec,
+                               uint32_t target, mxd_error *err)
 {
     const mxd_node *const node = &f->g->node[n];
-    int64_t lo, hi;
-    mxdi_qspec inner = *spec;
+    int64_t               lo, hi;
+    mxdi_qspec            inner = *spec;
     if (!mxdi_dtype_range(spec->dtype, &lo, &hi))
         return MXD_OK;
     float bound[2] = { 0.0f, INFINITY };
@@ -174,7 +195,8 @@ static mxd_status emit_clamped(uint32_t *out, mxdi_fuser *f, uint32_t n, const m
             const mxd_value *const v = constant_input(f->g, node, 1 + k);
             if (has_input(node, 1 + k) && (!v || v->dtype != MXD_F32))
                 return MXD_OK;
-            bound[k] = v ? *(const float *)v->data : mxd_node_float(node, k ? "max" : "min", k ? INFINITY : -INFINITY);
+            bound[k] = v ? *(const float *)v->data
+                         : mxd_node_float(node, k ? "max" : "min", k ? INFINITY : -INFINITY);
         }
     const int32_t q_lo = mxdi_fuse_clampq(bound[0] / spec->s, spec->z, (int32_t)lo, (int32_t)hi);
     const int32_t q_hi = mxdi_fuse_clampq(bound[1] / spec->s, spec->z, (int32_t)lo, (int32_t)hi);
@@ -183,15 +205,16 @@ static mxd_status emit_clamped(uint32_t *out, mxdi_fuser *f, uint32_t n, const m
 }
 
 /* The value that Pad fills with: attribute, constant, or dequantized constant. */
-static mxd_status pad_value(float *out, bool *ok, mxdi_fuser *f, const mxd_node *node, mxd_error *err)
+static mxd_status pad_value(float *out, bool *ok, mxdi_fuser *f, const mxd_node *node,
+                            mxd_error *err)
 {
     *out = mxd_node_float(node, "value", 0.0f);
-    *ok = true;
+    *ok  = true;
     if (!has_input(node, 2))
         return MXD_OK;
     const mxd_value *const v = constant_input(f->g, node, 2);
     if (v) {
-        *ok = v->dtype == MXD_F32;
+        *ok  = v->dtype == MXD_F32;
         *out = *ok ? *(const float *)v->data : 0.0f;
         return MXD_OK;
     }
@@ -199,46 +222,54 @@ static mxd_status pad_value(float *out, bool *ok, mxdi_fuser *f, const mxd_node 
     MXD_TRY(mxdi_fuse_stored(&s, f, node->in[2], err));
     *ok = mxdi_stored_is_small(&s) && f->g->value[s.value].data != NULL;
     if (*ok)
-        *out = (float)(mxdi_load_s64(f->g->value[s.value].data, s.affine.dtype, 0) - s.affine.zero_point[0]) * s.affine.scale[0];
+        *out = (float)(mxdi_load_s64(f->g->value[s.value].data, s.affine.dtype, 0) -
+                       s.affine.zero_point[0]) *
+               s.affine.scale[0];
     return MXD_OK;
 }
 
-static mxd_status emit_pad(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_pad(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec,
+                           uint32_t target, mxd_error *err)
 {
     mxdi_graph *const g = f->g;
-    float real;
-    bool ok;
+    float             real;
+    bool              ok;
     MXD_TRY(pad_value(&real, &ok, f, &g->node[n], err));
-    if (!ok || strcmp(mxd_node_string(&g->node[n], "mode", "constant"), "constant") != 0 || mxd_dtype_bits(spec->dtype) != 8)
+    if (!ok || strcmp(mxd_node_string(&g->node[n], "mode", "constant"), "constant") != 0 ||
+        mxd_dtype_bits(spec->dtype) != 8)
         return MXD_OK;
     uint32_t x, pads, fill, y;
     MXD_TRY(emit(&x, f, g->node[n].in[0], spec, MXD_NO_VALUE, err));
     if (x == MXD_NO_VALUE)
         return MXD_OK;
-    uint32_t n_pads;
+    uint32_t             n_pads;
     const int64_t *const attr = mxd_node_ints(&g->node[n], "pads", &n_pads);
-    pads = has_input(&g->node[n], 1) ? g->node[n].in[1] : MXD_NO_VALUE;
+    pads                      = has_input(&g->node[n], 1) ? g->node[n].in[1] : MXD_NO_VALUE;
     if (attr)
         MXD_TRY(mxdi_emit_constant(&pads, g, MXD_S64, attr, n_pads, err));
     const uint8_t q = (uint8_t)mxdi_fuse_clampq(real / spec->s, spec->z, spec->q_min, spec->q_max);
-    const mxd_tensor scalar = { .data = mxdi_arena_memdup(&g->arena, &q, 1, 64), .dtype = spec->dtype, .rank = 0 };
+    const mxd_tensor scalar = { .data  = mxdi_arena_memdup(&g->arena, &q, 1, 64),
+                                .dtype = spec->dtype,
+                                .rank  = 0 };
     if (!scalar.data)
         return mxdi_nomem(err);
     MXD_TRY(mxdi_graph_add_constant(&fill, g, NULL, "pad", &scalar, false, err));
     const uint32_t axes = has_input(&g->node[n], 3) ? g->node[n].in[3] : MXD_NO_VALUE;
     MXD_TRY(mxdi_emit_value(&y, f, g->node[n].out[0], spec, target, err));
     mxd_node *node;
-    MXD_TRY(mxdi_emit_node(&node, f, "Pad", "", (uint32_t[]){ x, pads, fill, axes }, axes == MXD_NO_VALUE ? 3 : 4, y, n, err));
+    MXD_TRY(mxdi_emit_node(&node, f, "Pad", "", (uint32_t[]){ x, pads, fill, axes },
+                           axes == MXD_NO_VALUE ? 3 : 4, y, n, err));
     node->version = node->version < 13 ? 13 : node->version; /* the form with inputs */
-    *out = y;
+    *out          = y;
     return MXD_OK;
 }
 
-static mxd_status emit_concat(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_concat(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec,
+                              uint32_t target, mxd_error *err)
 {
-    mxdi_graph *const g = f->g;
-    const uint32_t n_in = g->node[n].n_in;
-    uint32_t *const in = MXDI_NEW(&g->arena, uint32_t, n_in ? n_in : 1);
+    mxdi_graph *const g    = f->g;
+    const uint32_t    n_in = g->node[n].n_in;
+    uint32_t *const   in   = MXDI_NEW(&g->arena, uint32_t, n_in ? n_in : 1);
     if (!in)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < n_in; k++) {
@@ -257,23 +288,27 @@ static mxd_status emit_concat(uint32_t *out, mxdi_fuser *f, uint32_t n, const mx
 
 /* ---- Add ---- */
 
-static mxd_status emit_add(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_add(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec,
+                           uint32_t target, mxd_error *err)
 {
     mxdi_graph *const g = f->g;
-    mxdi_stored d[2];
+    mxdi_stored       d[2];
     for (uint32_t k = 0; k < 2; k++)
         MXD_TRY(mxdi_fuse_stored(&d[k], f, g->node[n].in[k], err));
     if (d[0].found && d[1].found) {
         if (!mxdi_stored_is_small(&d[0]) || !mxdi_stored_is_small(&d[1]))
             return MXD_OK;
-        uint32_t y;
+        uint32_t  y;
         mxd_node *node;
         MXD_TRY(mxdi_emit_value(&y, f, g->node[n].out[0], spec, target, err));
-        MXD_TRY(mxdi_emit_node(&node, f, "QAdd", "mixdown", (uint32_t[]){ d[0].value, d[1].value }, 2, y, n, err));
+        MXD_TRY(mxdi_emit_node(&node, f, "QAdd", "mixdown", (uint32_t[]){ d[0].value, d[1].value },
+                               2, y, n, err));
         MXD_TRY(mxdi_node_set_int(g, node, "a_zero_point", d[0].affine.zero_point[0], err));
         MXD_TRY(mxdi_node_set_int(g, node, "b_zero_point", d[1].affine.zero_point[0], err));
-        MXD_TRY(mxdi_node_set_float(g, node, "a_scale_ratio", mxdi_fuse_ratio(d[0].affine.scale[0], 1.0, spec->s), err));
-        MXD_TRY(mxdi_node_set_float(g, node, "b_scale_ratio", mxdi_fuse_ratio(d[1].affine.scale[0], 1.0, spec->s), err));
+        MXD_TRY(mxdi_node_set_float(g, node, "a_scale_ratio",
+                                    mxdi_fuse_ratio(d[0].affine.scale[0], 1.0, spec->s), err));
+        MXD_TRY(mxdi_node_set_float(g, node, "b_scale_ratio",
+                                    mxdi_fuse_ratio(d[1].affine.scale[0], 1.0, spec->s), err));
         MXD_TRY(mxdi_emit_range(f, node, spec, err));
         *out = y;
         return MXD_OK;
@@ -282,28 +317,31 @@ static mxd_status emit_add(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_
     const uint32_t v = g->node[n].in[k], p = v < f->n_values ? f->links.producer[v] : MXD_NO_VALUE;
     if (!mxdi_stored_is_small(&d[1 - k]) || p == MXD_NO_VALUE)
         return MXD_OK;
-    const mxd_node *const conv = &g->node[p];
+    const mxd_node *const  conv = &g->node[p];
     const mxd_value *const r = &g->value[d[1 - k].value], *const y = &g->value[g->node[n].out[0]];
-    if ((!mxdi_node_is(conv, "Conv") && !mxdi_node_is(conv, "Gemm") && !mxdi_node_is(conv, "MatMul")) || r->rank != y->rank ||
-        g->value[v].rank != y->rank || memcmp(r->dim, y->dim, (size_t)y->rank * sizeof(y->dim[0])) != 0 ||
+    if ((!mxdi_node_is(conv, "Conv") && !mxdi_node_is(conv, "Gemm") &&
+         !mxdi_node_is(conv, "MatMul")) ||
+        r->rank != y->rank || g->value[v].rank != y->rank ||
+        memcmp(r->dim, y->dim, (size_t)y->rank * sizeof(y->dim[0])) != 0 ||
         memcmp(g->value[v].dim, y->dim, (size_t)y->rank * sizeof(y->dim[0])) != 0)
         return MXD_OK;
     f->path[f->n_path++] = n;
-    const mxd_status st = mxdi_fuse_accumulate(out, f, p, spec, target, &d[1 - k], k == 1, err);
+    const mxd_status st  = mxdi_fuse_accumulate(out, f, p, spec, target, &d[1 - k], k == 1, err);
     f->n_path--;
     return st;
 }
 
 /* ---- means ---- */
 
-static mxd_status emit_reduce_mean(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_stored *x, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_reduce_mean(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_stored *x,
+                                   const mxdi_qspec *spec, uint32_t target, mxd_error *err)
 {
-    mxdi_graph *const g = f->g;
-    const mxd_node *const from = &g->node[n];
-    const mxd_value *const v = &g->value[from->in[0]];
-    bool reduced[MXD_MAX_RANK] = { false };
-    uint32_t n_axes;
-    const int64_t *const attr = mxd_node_ints(from, "axes", &n_axes);
+    mxdi_graph *const      g                     = f->g;
+    const mxd_node *const  from                  = &g->node[n];
+    const mxd_value *const v                     = &g->value[from->in[0]];
+    bool                   reduced[MXD_MAX_RANK] = { false };
+    uint32_t               n_axes;
+    const int64_t *const   attr  = mxd_node_ints(from, "axes", &n_axes);
     const mxd_value *const input = constant_input(g, from, 1);
     if (mxdi_node_is(from, "GlobalAveragePool")) {
         for (int32_t k = 2; k < v->rank; k++)
@@ -320,7 +358,7 @@ static mxd_status emit_reduce_mean(uint32_t *out, mxdi_fuser *f, uint32_t n, con
         for (int32_t k = 0; k < v->rank; k++)
             reduced[k] = true;
     }
-    int64_t axes[MXD_MAX_RANK], count = 1;
+    int64_t  axes[MXD_MAX_RANK], count = 1;
     uint32_t n_reduced = 0;
     for (int32_t k = 0; k < v->rank; k++)
         if (reduced[k]) {
@@ -330,30 +368,33 @@ static mxd_status emit_reduce_mean(uint32_t *out, mxdi_fuser *f, uint32_t n, con
     const bool keep = mxdi_node_is(from, "GlobalAveragePool") || mxd_node_int(from, "keepdims", 1);
     if (reduced[0] && v->batch_axis == 0)
         return MXD_OK; /* a mean over the batch is not the same at every batch */
-    uint32_t y;
+    uint32_t  y;
     mxd_node *node;
     MXD_TRY(mxdi_emit_value(&y, f, from->out[0], spec, target, err));
     MXD_TRY(mxdi_emit_node(&node, f, "QReduceMean", "mixdown", &x->value, 1, y, n, err));
     MXD_TRY(mxdi_node_set_ints(g, node, "axes", axes, n_reduced, err));
     MXD_TRY(mxdi_node_set_int(g, node, "keepdims", keep, err));
     MXD_TRY(mxdi_node_set_int(g, node, "x_zero_point", x->affine.zero_point[0], err));
-    MXD_TRY(mxdi_node_set_float(g, node, "m", mxdi_fuse_ratio(x->affine.scale[0], 1.0, (double)spec->s * (double)count), err));
+    MXD_TRY(mxdi_node_set_float(
+        g, node, "m", mxdi_fuse_ratio(x->affine.scale[0], 1.0, (double)spec->s * (double)count),
+        err));
     MXD_TRY(mxdi_emit_range(f, node, spec, err));
     *out = y;
     return MXD_OK;
 }
 
-static mxd_status emit_average_pool(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_stored *x, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_average_pool(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_stored *x,
+                                    const mxdi_qspec *spec, uint32_t target, mxd_error *err)
 {
-    mxdi_graph *const g = f->g;
-    const mxd_value *const v = &g->value[g->node[n].in[0]];
-    const int32_t rank = v->rank - 2;
-    mxdi_window w;
+    mxdi_graph *const      g    = f->g;
+    const mxd_value *const v    = &g->value[g->node[n].in[0]];
+    const int32_t          rank = v->rank - 2;
+    mxdi_window            w;
     MXD_TRY(mxdi_window_of(&w, &g->node[n], v->dim + 2, NULL, rank, err));
     int64_t volume = 1, pads[2 * MXDI_MAX_SPATIAL];
     for (int32_t k = 0; k < rank; k++) {
         volume *= w.kernel[k];
-        pads[k] = w.pad_begin[k];
+        pads[k]        = w.pad_begin[k];
         pads[rank + k] = w.pad_end[k];
     }
     if (volume > 1 << 20)
@@ -363,18 +404,21 @@ static mxd_status emit_average_pool(uint32_t *out, mxdi_fuser *f, uint32_t n, co
         return mxdi_nomem(err);
     for (int64_t k = 1; k <= volume; k++)
         m[k] = mxdi_fuse_ratio(x->affine.scale[0], 1.0, (double)spec->s * (double)k);
-    uint32_t table, y;
+    uint32_t  table, y;
     mxd_node *node;
     MXD_TRY(mxdi_emit_constant(&table, g, MXD_F32, m, (uint32_t)volume + 1, err));
     MXD_TRY(mxdi_emit_value(&y, f, g->node[n].out[0], spec, target, err));
-    MXD_TRY(mxdi_emit_node(&node, f, "QAveragePool", "mixdown", (uint32_t[]){ x->value, table }, 2, y, n, err));
+    MXD_TRY(mxdi_emit_node(&node, f, "QAveragePool", "mixdown", (uint32_t[]){ x->value, table }, 2,
+                           y, n, err));
     const uint32_t r = (uint32_t)rank;
     MXD_TRY(mxdi_node_set_ints(g, node, "kernel_shape", w.kernel, r, err));
     MXD_TRY(mxdi_node_set_ints(g, node, "strides", w.stride, r, err));
     MXD_TRY(mxdi_node_set_ints(g, node, "dilations", w.dilation, r, err));
     MXD_TRY(mxdi_node_set_ints(g, node, "pads", pads, 2 * r, err));
-    MXD_TRY(mxdi_node_set_int(g, node, "ceil_mode", mxd_node_int(&g->node[n], "ceil_mode", 0), err));
-    MXD_TRY(mxdi_node_set_int(g, node, "count_include_pad", mxd_node_int(&g->node[n], "count_include_pad", 0), err));
+    MXD_TRY(
+        mxdi_node_set_int(g, node, "ceil_mode", mxd_node_int(&g->node[n], "ceil_mode", 0), err));
+    MXD_TRY(mxdi_node_set_int(g, node, "count_include_pad",
+                              mxd_node_int(&g->node[n], "count_include_pad", 0), err));
     MXD_TRY(mxdi_node_set_int(g, node, "x_zero_point", x->affine.zero_point[0], err));
     MXD_TRY(mxdi_emit_range(f, node, spec, err));
     *out = y;
@@ -383,9 +427,10 @@ static mxd_status emit_average_pool(uint32_t *out, mxdi_fuser *f, uint32_t n, co
 
 /* ---- the recursion ---- */
 
-static mxd_status emit_from(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+static mxd_status emit_from(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_qspec *spec,
+                            uint32_t target, mxd_error *err)
 {
-    mxdi_graph *const g = f->g;
+    mxdi_graph *const     g    = f->g;
     const mxd_node *const node = &g->node[n];
     if (mxdi_node_is(node, "Conv") || mxdi_node_is(node, "Gemm") || mxdi_node_is(node, "MatMul"))
         return mxdi_fuse_accumulate(out, f, n, spec, target, NULL, false, err);
@@ -395,7 +440,8 @@ static mxd_status emit_from(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi
         return emit_concat(out, f, n, spec, target, err);
     if (mxdi_node_is(node, "Pad"))
         return emit_pad(out, f, n, spec, target, err);
-    if (is_move(node) || (mxdi_node_is(node, "MaxPool") && (node->n_out == 1 || node->out[1] == MXD_NO_VALUE))) {
+    if (is_move(node) ||
+        (mxdi_node_is(node, "MaxPool") && (node->n_out == 1 || node->out[1] == MXD_NO_VALUE))) {
         uint32_t x;
         MXD_TRY(emit(&x, f, node->in[0], spec, MXD_NO_VALUE, err));
         return x == MXD_NO_VALUE ? MXD_OK : emit_copy(out, f, n, x, spec, target, err);
@@ -417,19 +463,22 @@ static mxd_status emit_from(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi
     return emit_lookup(out, f, n, g->node[n].out[0], &x, spec, target, err);
 }
 
-/* *out: the integers Quantize(value) by `spec`, or MXD_NO_VALUE when a float node without an integer definition is met. */
-static mxd_status emit(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_qspec *spec, uint32_t target, mxd_error *err)
+/* *out: the integers Quantize(value) by `spec`, or MXD_NO_VALUE when a float node without an
+ * integer definition is met. */
+static mxd_status emit(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_qspec *spec,
+                       uint32_t target, mxd_error *err)
 {
     mxdi_graph *const g = f->g;
-    *out = MXD_NO_VALUE;
-    if (value >= f->n_values || f->links.producer[value] == MXD_NO_VALUE || f->n_path >= MXDI_FUSE_DEPTH)
+    *out                = MXD_NO_VALUE;
+    if (value >= f->n_values || f->links.producer[value] == MXD_NO_VALUE ||
+        f->n_path >= MXDI_FUSE_DEPTH)
         return MXD_OK;
     const uint32_t n = f->links.producer[value];
     if (mxdi_node_is(&g->node[n], "DequantizeLinear"))
         return emit_requantize(out, f, value, spec, target, err);
     if (mxdi_node_is(&g->node[n], "Relu") || mxdi_node_is(&g->node[n], "Clip")) {
         f->path[f->n_path++] = n;
-        const mxd_status st = emit_clamped(out, f, n, spec, target, err);
+        const mxd_status st  = emit_clamped(out, f, n, spec, target, err);
         f->n_path--;
         return st;
     }
@@ -439,17 +488,19 @@ static mxd_status emit(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_
 static mxd_status fuse_quantizer(mxdi_fuser *f, uint32_t n, mxd_error *err)
 {
     mxdi_graph *const g = f->g;
-    mxdi_affine a;
-    bool found;
+    mxdi_affine       a;
+    bool              found;
     MXD_TRY(mxdi_fuse_affine(&a, &found, g, &g->node[n], err));
     const uint32_t x = g->node[n].in[0], y = g->node[n].out[0];
     if (!found || a.n != 1 || mxd_dtype_bits(a.dtype) > 8 || g->value[x].dtype != MXD_F32)
         return MXD_OK;
-    const mxdi_qspec spec = { a.scale[0], a.zero_point[0], a.lo, a.hi, a.dtype };
-    const mxd_qparams q = { .scale = &spec.s, .zero_point = &spec.z, .n = 1, .q_min = a.lo, .q_max = a.hi };
+    const mxdi_qspec  spec = { a.scale[0], a.zero_point[0], a.lo, a.hi, a.dtype };
+    const mxd_qparams q    = {
+           .scale = &spec.s, .zero_point = &spec.z, .n = 1, .q_min = a.lo, .q_max = a.hi
+    };
     MXD_TRY(mxdi_value_set_qparams(g, y, &q, err));
     uint32_t out;
-    f->n_path = 0;
+    f->n_path            = 0;
     f->path[f->n_path++] = n;
     MXD_TRY(emit(&out, f, x, &spec, y, err));
     if (out == MXD_NO_VALUE)
@@ -489,20 +540,22 @@ static mxd_status tidy(mxdi_graph *g, mxd_error *err)
 /* What feeds a quantizer first; then matrix products on integers whose result stays float. */
 static mxd_status fuse_stage(mxdi_graph *g, bool quantizers, mxd_error *err)
 {
-    mxdi_fuser f;
-    mxd_status st = begin(&f, g, err);
+    mxdi_fuser     f;
+    mxd_status     st      = begin(&f, g, err);
     const uint32_t n_nodes = g->n_nodes;
     for (uint32_t n = 0; n < n_nodes && st == MXD_OK; n++) {
         if (quantizers && mxdi_node_is(&g->node[n], "QuantizeLinear"))
             st = fuse_quantizer(&f, n, err);
         const mxd_node *const node = &g->node[n];
-        if (quantizers || (!mxdi_node_is(node, "Conv") && !mxdi_node_is(node, "Gemm") && !mxdi_node_is(node, "MatMul")) ||
+        if (quantizers ||
+            (!mxdi_node_is(node, "Conv") && !mxdi_node_is(node, "Gemm") &&
+             !mxdi_node_is(node, "MatMul")) ||
             g->value[node->out[0]].dtype != MXD_F32)
             continue;
         const mxdi_qspec real = { .s = 1.0f, .dtype = MXD_F32 };
-        uint32_t y;
+        uint32_t         y;
         f.n_path = 0;
-        st = mxdi_fuse_accumulate(&y, &f, n, &real, node->out[0], NULL, false, err);
+        st       = mxdi_fuse_accumulate(&y, &f, n, &real, node->out[0], NULL, false, err);
         if (st == MXD_OK && y != MXD_NO_VALUE)
             mxdi_node_remove(&g->node[n]);
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Cutting a plan's graph into parts, each for one backend. The backend claims what it can run; the reference interpreter
- * takes the rest. A node's level grows by one each time its inputs come from the other backend, so the nodes of one
- * level and backend form a part, and parts run in order of level. Dequantized weights and the like (nodes that depend on
- * constants alone) go into every part that uses them.
+ * Cutting a plan's graph into parts, each for one backend. The backend claims what it can run; the
+ * reference interpreter takes the rest. A node's level grows by one each time its inputs come from
+ * the other backend, so the nodes of one level and backend form a part, and parts run in order of
+ * level. Dequantized weights and the like (nodes that depend on constants alone) go into every part
+ * that uses them.
  */
 #include "engine/engine.h"
 
@@ -22,10 +23,12 @@ struct cut {
 static bool is_constant(const struct cut *c, uint32_t value)
 {
     const uint32_t p = value == MXD_NO_VALUE ? MXD_NO_VALUE : c->links.producer[value];
-    return value == MXD_NO_VALUE || c->plan->graph->value[value].data || (p != MXD_NO_VALUE && c->constant[p]);
+    return value == MXD_NO_VALUE || c->plan->graph->value[value].data ||
+           (p != MXD_NO_VALUE && c->constant[p]);
 }
 
-static mxd_status claim(const mxd_backend_api *api, mxd_device *dev, const mxd_graph_view *view, uint8_t *taken, const char **reason, mxd_error *err)
+static mxd_status claim(const mxd_backend_api *api, mxd_device *dev, const mxd_graph_view *view,
+                        uint8_t *taken, const char **reason, mxd_error *err)
 {
     mxd_claim answer = { .struct_size = sizeof(answer), .taken = taken, .reason = reason };
     return api->claim(dev, view, &answer, err);
@@ -34,12 +37,12 @@ static mxd_status claim(const mxd_backend_api *api, mxd_device *dev, const mxd_g
 /* Who runs each node; what neither takes is refused with both reasons. */
 static mxd_status claims(struct cut *c, mxd_error *err)
 {
-    const mxdi_graph *const g = c->plan->graph;
-    const mxd_graph_view view = mxdi_graph_view(g);
-    const size_t n = g->n_nodes ? g->n_nodes : 1;
-    uint8_t *const second = MXDI_NEW(&c->arena, uint8_t, n);
-    const char **const why = MXDI_NEW(&c->arena, const char *, n);
-    c->plan->reason = MXDI_NEW(&c->plan->graph->arena, const char *, n);
+    const mxdi_graph *const g      = c->plan->graph;
+    const mxd_graph_view    view   = mxdi_graph_view(g);
+    const size_t            n      = g->n_nodes ? g->n_nodes : 1;
+    uint8_t *const          second = MXDI_NEW(&c->arena, uint8_t, n);
+    const char **const      why    = MXDI_NEW(&c->arena, const char *, n);
+    c->plan->reason                = MXDI_NEW(&c->plan->graph->arena, const char *, n);
     if (!second || !why || !c->plan->reason)
         return mxdi_nomem(err);
     MXD_TRY(claim(c->e->api, c->e->device, &view, c->taken, c->plan->reason, err));
@@ -48,7 +51,9 @@ static mxd_status claims(struct cut *c, mxd_error *err)
     for (uint32_t k = 0; k < g->n_nodes; k++)
         if (!c->taken[k] && !second[k])
             return mxdi_fail(err, MXD_E_UNSUPPORTED, "%s '%s': %s", g->node[k].op, g->node[k].name,
-                             why[k] ? why[k] : c->plan->reason[k] ? c->plan->reason[k] : "no backend runs it");
+                             why[k]               ? why[k]
+                             : c->plan->reason[k] ? c->plan->reason[k]
+                                                  : "no backend runs it");
     return MXD_OK;
 }
 
@@ -64,7 +69,7 @@ static void levels(struct cut *c)
             if (p == MXD_NO_VALUE || c->constant[p])
                 continue;
             const uint32_t l = c->level[p] + (c->taken[p] != c->taken[n]);
-            c->level[n] = l > c->level[n] ? l : c->level[n];
+            c->level[n]      = l > c->level[n] ? l : c->level[n];
         }
         if (c->level[n] + 1 > c->n_levels)
             c->n_levels = c->level[n] + 1;
@@ -73,15 +78,16 @@ static void levels(struct cut *c)
 
 /* ---- one part ---- */
 
-static mxd_status map_value(uint32_t *out, struct cut *c, mxdi_part *part, uint32_t value, mxd_error *err)
+static mxd_status map_value(uint32_t *out, struct cut *c, mxdi_part *part, uint32_t value,
+                            mxd_error *err)
 {
     const mxd_value *const from = &c->plan->graph->value[value];
     if (c->mapped[value] == MXD_NO_VALUE) {
         MXD_TRY(mxdi_graph_add_value(&c->mapped[value], part->graph, from->name, NULL, err));
-        mxd_value *const to = &part->graph->value[c->mapped[value]];
+        mxd_value *const  to   = &part->graph->value[c->mapped[value]];
         const char *const name = to->name;
-        *to = *from;
-        to->name = name;
+        *to                    = *from;
+        to->name               = name;
     }
     *out = c->mapped[value];
     return MXD_OK;
@@ -90,12 +96,12 @@ static mxd_status map_value(uint32_t *out, struct cut *c, mxdi_part *part, uint3
 static mxd_status copy_node(struct cut *c, mxdi_part *part, uint32_t n, mxd_error *err)
 {
     const mxd_node *const from = &c->plan->graph->node[n];
-    uint32_t *const id = MXDI_NEW(&part->graph->arena, uint32_t, from->n_in + from->n_out);
+    uint32_t *const       id   = MXDI_NEW(&part->graph->arena, uint32_t, from->n_in + from->n_out);
     if (!id)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < from->n_in + from->n_out; k++) {
         const uint32_t v = k < from->n_in ? from->in[k] : from->out[k - from->n_in];
-        id[k] = MXD_NO_VALUE;
+        id[k]            = MXD_NO_VALUE;
         if (v == MXD_NO_VALUE)
             continue;
         const uint32_t p = c->links.producer[v];
@@ -104,8 +110,9 @@ static mxd_status copy_node(struct cut *c, mxdi_part *part, uint32_t n, mxd_erro
         MXD_TRY(map_value(&id[k], c, part, v, err));
     }
     mxd_node *to;
-    MXD_TRY(mxdi_graph_add_node(&to, part->graph, from->op, from->domain, from->name, id, from->n_in, id + from->n_in, from->n_out, err));
-    to->version = from->version;
+    MXD_TRY(mxdi_graph_add_node(&to, part->graph, from->op, from->domain, from->name, id,
+                                from->n_in, id + from->n_in, from->n_out, err));
+    to->version  = from->version;
     to->n_origin = 0;
     MXD_TRY(mxdi_node_copy_attrs(part->graph, to, from, err));
     return mxdi_node_add_origins(part->graph, to, from->origin, from->n_origin, err);
@@ -129,10 +136,11 @@ static bool used_outside(const struct cut *c, uint32_t value, uint32_t level, ui
     return false;
 }
 
-static mxd_status add_boundary(struct cut *c, mxdi_part *part, uint32_t level, uint8_t taken, mxd_error *err)
+static mxd_status add_boundary(struct cut *c, mxdi_part *part, uint32_t level, uint8_t taken,
+                               mxd_error *err)
 {
     const mxdi_graph *const g = c->plan->graph;
-    part->input = MXDI_NEW(&c->plan->graph->arena, uint32_t, g->n_values ? g->n_values : 1);
+    part->input  = MXDI_NEW(&c->plan->graph->arena, uint32_t, g->n_values ? g->n_values : 1);
     part->output = MXDI_NEW(&c->plan->graph->arena, uint32_t, g->n_values ? g->n_values : 1);
     if (!part->input || !part->output)
         return mxdi_nomem(err);
@@ -152,16 +160,16 @@ static mxd_status add_boundary(struct cut *c, mxdi_part *part, uint32_t level, u
 
 static mxd_status make_part(struct cut *c, uint32_t level, uint8_t taken, mxd_error *err)
 {
-    const mxdi_graph *const g = c->plan->graph;
-    mxdi_part *part = NULL;
+    const mxdi_graph *const g    = c->plan->graph;
+    mxdi_part              *part = NULL;
     for (uint32_t n = 0; n < g->n_nodes; n++) {
         if (c->constant[n] || c->level[n] != level || c->taken[n] != taken)
             continue;
         if (!part) {
-            part = &c->plan->part[c->plan->n_parts++];
+            part      = &c->plan->part[c->plan->n_parts++];
             part->api = taken ? c->e->api : c->e->fallback;
             MXD_TRY(mxdi_graph_create(&part->graph, c->e->alloc, err));
-            part->graph->opset = g->opset;
+            part->graph->opset     = g->opset;
             part->graph->max_batch = g->max_batch;
             memset(c->mapped, 0xFF, g->n_values * sizeof(c->mapped[0]));
         }
@@ -183,14 +191,14 @@ static void place_constant_outputs(struct cut *c)
 mxd_status mxdi_engine_partition(mxdi_plan *plan, mxdi_engine *e, mxd_error *err)
 {
     const mxdi_graph *const g = plan->graph;
-    struct cut c = { .plan = plan, .e = e, .links = MXDI_LINKS_INIT };
+    struct cut              c = { .plan = plan, .e = e, .links = MXDI_LINKS_INIT };
     mxdi_arena_init(&c.arena, e->alloc);
-    mxd_status st = mxdi_links_build(&c.links, g, err);
+    mxd_status   st = mxdi_links_build(&c.links, g, err);
     const size_t n = g->n_nodes ? g->n_nodes : 1, v = g->n_values ? g->n_values : 1;
-    c.taken = MXDI_NEW(&c.arena, uint8_t, n);
+    c.taken    = MXDI_NEW(&c.arena, uint8_t, n);
     c.constant = MXDI_NEW(&c.arena, uint8_t, n);
-    c.level = MXDI_NEW(&c.arena, uint32_t, n);
-    c.mapped = MXDI_NEW(&c.arena, uint32_t, v);
+    c.level    = MXDI_NEW(&c.arena, uint32_t, n);
+    c.mapped   = MXDI_NEW(&c.arena, uint32_t, v);
     if (st == MXD_OK && (!c.taken || !c.constant || !c.level || !c.mapped))
         st = mxdi_nomem(err);
     if (st == MXD_OK)
@@ -199,7 +207,7 @@ mxd_status mxdi_engine_partition(mxdi_plan *plan, mxdi_engine *e, mxd_error *err
         levels(&c);
         place_constant_outputs(&c);
         plan->part = mxdi_alloc(e->alloc, (size_t)c.n_levels * 2 + 1, sizeof(plan->part[0]));
-        st = plan->part ? MXD_OK : mxdi_nomem(err);
+        st         = plan->part ? MXD_OK : mxdi_nomem(err);
     }
     for (uint32_t l = 0; l < c.n_levels && st == MXD_OK; l++)
         for (uint8_t taken = 0; taken < 2 && st == MXD_OK; taken++)

@@ -32,19 +32,22 @@ void mxdi_registry_fini(mxdi_registry *r)
 static mxd_status add(mxdi_registry *r, const char *path, void *library, mxd_error *err)
 {
     mxd_backend_entry entry;
-    void *const symbol = dlsym(library, MXD_BACKEND_ENTRY);
+    void *const       symbol = dlsym(library, MXD_BACKEND_ENTRY);
     if (!symbol)
-        return mxdi_fail(err, MXD_E_INVAL, "%s: exports no %s, so it is no backend", path, MXD_BACKEND_ENTRY);
+        return mxdi_fail(err, MXD_E_INVAL, "%s: exports no %s, so it is no backend", path,
+                         MXD_BACKEND_ENTRY);
     memcpy(&entry, &symbol, sizeof(entry));
     const mxd_backend_api *const api = entry();
     if (!api || api->abi != MXD_BACKEND_ABI)
-        return mxdi_fail(err, MXD_E_STALE, "%s: backend ABI %u expected, got %u; build it again", path, MXD_BACKEND_ABI, api ? api->abi : 0);
+        return mxdi_fail(err, MXD_E_STALE, "%s: backend ABI %u expected, got %u; build it again",
+                         path, MXD_BACKEND_ABI, api ? api->abi : 0);
     if (!MXD_BACKEND_HAS(api, session_profile)) /* the last of those that are not optional */
         return mxdi_fail(err, MXD_E_INVAL, "%s: its table ends before session_profile", path);
     for (uint32_t k = 0; k < r->n; k++)
         if (strcmp(r->api[k]->name, api->name) == 0)
-            return mxdi_fail(err, MXD_E_INVAL, "%s: a backend named '%s' is there already", path, api->name);
-    r->api[r->n] = api;
+            return mxdi_fail(err, MXD_E_INVAL, "%s: a backend named '%s' is there already", path,
+                             api->name);
+    r->api[r->n]       = api;
     r->library[r->n++] = library;
     return MXD_OK;
 }
@@ -62,7 +65,8 @@ mxd_status mxdi_registry_load(mxdi_registry *r, const char *path, mxd_error *err
     return st;
 }
 
-mxd_status mxdi_registry_find(const mxd_backend_api **out, const mxdi_registry *r, const char *name, mxd_error *err)
+mxd_status mxdi_registry_find(const mxd_backend_api **out, const mxdi_registry *r, const char *name,
+                              mxd_error *err)
 {
     const char *names[MAX_BACKENDS];
     for (uint32_t k = 0; k < r->n; k++) {
@@ -73,5 +77,6 @@ mxd_status mxdi_registry_find(const mxd_backend_api **out, const mxdi_registry *
         }
     }
     const char *const near = mxdi_nearest(name, names, r->n);
-    return mxdi_fail(err, MXD_E_USAGE, "no backend '%s'%s%s%s; `mixdown backends` lists them", name, near ? ", perhaps '" : "", near ? near : "", near ? "'" : "");
+    return mxdi_fail(err, MXD_E_USAGE, "no backend '%s'%s%s%s; `mixdown backends` lists them", name,
+                     near ? ", perhaps '" : "", near ? near : "", near ? "'" : "");
 }

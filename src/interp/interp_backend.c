@@ -233,8 +233,8 @@ static mxd_status compile(mxd_program **out, mxd_device *dev, const mxd_graph_vi
 static void steps(const mxd_program *p, mxd_steps *out)
 {
     *out = (mxd_steps){ .step       = p->step,
-                         .n          = p->part.n_nodes,
-                         .peak_bytes = p->value_bytes + p->scratch_bytes };
+                        .n          = p->part.n_nodes,
+                        .peak_bytes = p->value_bytes + p->scratch_bytes };
 }
 
 /* ---- sessions ---- */

@@ -37,22 +37,26 @@ int32_t mxdi_spans(mxdi_span *spans, const mxdi_window1d *axis)
     return n;
 }
 
-void mxdi_window_axes(mxdi_window1d *rows, mxdi_window1d *cols, const mxdi_blocked *x, const mxdi_blocked *y,
-                      const mxdi_window2d *window)
+void mxdi_window_axes(mxdi_window1d *rows, mxdi_window1d *cols, const mxdi_blocked *x,
+                      const mxdi_blocked *y, const mxdi_window2d *window)
 {
     *rows = (mxdi_window1d){ y->h, x->h, window->kh, window->sh, window->dh, window->ph };
     *cols = (mxdi_window1d){ y->w, x->w, window->kw, window->sw, window->dw, window->pw };
 }
 
-static mxd_status check_layout(const char *place, const char *name, const mxdi_blocked *l, mxd_error *err)
+static mxd_status check_layout(const char *place, const char *name, const mxdi_blocked *l,
+                               mxd_error *err)
 {
     if (l->h < 1 || l->w < 1 || l->channels < 1 || (l->block != 1 && l->block != 8))
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: %s: expected sizes >= 1 and block 1 or 8, got (%d, %d, %d) block %d",
+        return mxdi_fail(err, MXD_E_SHAPE,
+                         "%s: %s: expected sizes >= 1 and block 1 or 8, got (%d, %d, %d) block %d",
                          place, name, (int)l->h, (int)l->w, (int)l->channels, (int)l->block);
     if (l->pitch < l->channels || l->block_stride / l->h / l->w / l->block < l->pitch)
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: %s: pitch %lld or block stride %lld too small for (%d, %d, %d) block %d",
-                         place, name, (long long)l->pitch, (long long)l->block_stride, (int)l->h, (int)l->w,
-                         (int)l->channels, (int)l->block);
+        return mxdi_fail(
+            err, MXD_E_SHAPE,
+            "%s: %s: pitch %lld or block stride %lld too small for (%d, %d, %d) block %d", place,
+            name, (long long)l->pitch, (long long)l->block_stride, (int)l->h, (int)l->w,
+            (int)l->channels, (int)l->block);
     return MXD_OK;
 }
 
@@ -62,12 +66,14 @@ mxd_status mxdi_window_check(const char *place, const mxdi_blocked *x, const mxd
     MXD_TRY(check_layout(place, "x", x, err));
     MXD_TRY(check_layout(place, "y", y, err));
     if (x->block != y->block)
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: expected y in blocks of %d like x, got %d", place, (int)x->block,
-                         (int)y->block);
-    if (window->kh < 1 || window->kw < 1 || window->sh < 1 || window->sw < 1 || window->dh < 1 || window->dw < 1)
-        return mxdi_fail(err, MXD_E_SHAPE, "%s: expected kernel, strides and dilations >= 1, got %dx%d, %dx%d, %dx%d",
-                         place, (int)window->kh, (int)window->kw, (int)window->sh, (int)window->sw, (int)window->dh,
-                         (int)window->dw);
+        return mxdi_fail(err, MXD_E_SHAPE, "%s: expected y in blocks of %d like x, got %d", place,
+                         (int)x->block, (int)y->block);
+    if (window->kh < 1 || window->kw < 1 || window->sh < 1 || window->sw < 1 || window->dh < 1 ||
+        window->dw < 1)
+        return mxdi_fail(err, MXD_E_SHAPE,
+                         "%s: expected kernel, strides and dilations >= 1, got %dx%d, %dx%d, %dx%d",
+                         place, (int)window->kh, (int)window->kw, (int)window->sh, (int)window->sw,
+                         (int)window->dh, (int)window->dw);
     return MXD_OK;
 }
 
@@ -112,14 +118,15 @@ void mxdi_walk_simplify(mxdi_walk *walk, int64_t rows)
     walk->rank = rank;
 }
 
-void mxdi_window_sums(uint32_t *sums, uint32_t *prefix, const uint32_t *w, const mxdi_window2d *window,
-                      const mxdi_span *y, int32_t n_y, const mxdi_span *x, int32_t n_x)
+void mxdi_window_sums(uint32_t *sums, uint32_t *prefix, const uint32_t *w,
+                      const mxdi_window2d *window, const mxdi_span *y, int32_t n_y,
+                      const mxdi_span *x, int32_t n_x)
 {
     const size_t row = (size_t)window->kw + 1;
     for (size_t i = 0; i < row; i++)
         prefix[i] = 0;
     for (size_t ky = 0; ky < (size_t)window->kh; ky++) {
-        uint32_t line               = 0;
+        uint32_t line          = 0;
         prefix[(ky + 1) * row] = 0;
         for (size_t kx = 0; kx + 1 < row; kx++) {
             line += w[ky * (row - 1) + kx];
@@ -127,8 +134,10 @@ void mxdi_window_sums(uint32_t *sums, uint32_t *prefix, const uint32_t *w, const
         }
     }
     for (int32_t i = 0; i < n_y; i++) {
-        const uint32_t *top = prefix + (size_t)y[i].k_begin * row, *bottom = prefix + (size_t)y[i].k_end * row;
+        const uint32_t *top    = prefix + (size_t)y[i].k_begin * row,
+                       *bottom = prefix + (size_t)y[i].k_end * row;
         for (int32_t j = 0; j < n_x; j++)
-            *sums++ = bottom[x[j].k_end] - bottom[x[j].k_begin] - top[x[j].k_end] + top[x[j].k_begin];
+            *sums++ =
+                bottom[x[j].k_end] - bottom[x[j].k_begin] - top[x[j].k_end] + top[x[j].k_begin];
     }
 }

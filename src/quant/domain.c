@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The integer domain of a graph. Quantizers stand where integer layers read, behind clamps (never between an Add or Conv and its Relu),
- * and behind pooling and moves rather than before them; between a convolution and the Add that takes its result there is
- * none unless a backend wants one, since the sum is rounded once that way (docs/recipe.md).
+ * The integer domain of a graph. Quantizers stand where integer layers read, behind clamps (never
+ * between an Add or Conv and its Relu), and behind pooling and moves rather than before them;
+ * between a convolution and the Add that takes its result there is none unless a backend wants one,
+ * since the sum is rounded once that way (docs/recipe.md).
  */
 #include "quant/domain.h"
 
@@ -11,14 +12,14 @@
 #include "engine/fuse.h"
 
 struct builder {
-    const mxdi_graph   *g;
-    const mxdi_setting *setting;
+    const mxdi_graph      *g;
+    const mxdi_setting    *setting;
     const mxd_constraints *backend;
-    mxdi_domain        *d;
-    mxdi_links          links;
-    const uint8_t      *known;  /* (n_values) or NULL */
-    uint8_t            *rooted; /* (n_values) comes from integer nodes through clamps, moves and maxima */
-    uint8_t            *asked;  /* (n_values) bits that products read it with */
+    mxdi_domain           *d;
+    mxdi_links             links;
+    const uint8_t         *known; /* (n_values) or NULL */
+    uint8_t *rooted; /* (n_values) comes from integer nodes through clamps, moves and maxima */
+    uint8_t *asked;  /* (n_values) bits that products read it with */
 };
 
 static bool is_one_of(const mxd_node *n, const char *const *list, size_t count)
@@ -37,14 +38,18 @@ bool mxdi_domain_is_clamp(const mxd_node *n)
 
 bool mxdi_domain_is_move(const mxd_node *n)
 {
-    static const char *const list[] = { "MaxPool", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Identity", "Dropout" };
+    static const char *const list[] = { "MaxPool",   "Reshape", "Flatten",  "Squeeze", "Unsqueeze",
+                                        "Transpose", "Slice",   "Identity", "Dropout" };
     return is_one_of(n, list, sizeof(list) / sizeof(list[0]));
 }
 
 /* Functions of one stored tensor that have an integer form and keep their accuracy in 8 bits. */
 static bool is_function(const mxd_node *n)
 {
-    static const char *const list[] = { "AveragePool", "GlobalAveragePool", "ReduceMean", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu" };
+    static const char *const list[] = {
+        "AveragePool", "GlobalAveragePool", "ReduceMean", "Sigmoid", "Tanh",
+        "HardSigmoid", "HardSwish",         "LeakyRelu",  "Elu"
+    };
     return is_one_of(n, list, sizeof(list) / sizeof(list[0]));
 }
 
@@ -65,18 +70,22 @@ bool mxdi_domain_can_be_integer(const mxdi_graph *g, const mxd_node *n)
         return false;
     if (mxdi_node_is(n, "MatMul"))
         return !w->data || w->rank == 2;
-    const uint32_t b = n->n_in > 2 ? n->in[2] : MXD_NO_VALUE;
-    const int64_t channels = w->dim[mxd_node_int(n, "transB", 0) ? 0 : 1];
-    int64_t count;
-    return w->data && !mxd_node_int(n, "transA", 0) && mxd_node_float(n, "alpha", 1.0f) == 1.0f && mxd_node_float(n, "beta", 1.0f) == 1.0f &&
-           (b == MXD_NO_VALUE || (g->value[b].data && mxdi_shape_count(&count, g->value[b].dim, g->value[b].rank) && count == channels));
+    const uint32_t b        = n->n_in > 2 ? n->in[2] : MXD_NO_VALUE;
+    const int64_t  channels = w->dim[mxd_node_int(n, "transB", 0) ? 0 : 1];
+    int64_t        count;
+    return w->data && !mxd_node_int(n, "transA", 0) && mxd_node_float(n, "alpha", 1.0f) == 1.0f &&
+           mxd_node_float(n, "beta", 1.0f) == 1.0f &&
+           (b == MXD_NO_VALUE ||
+            (g->value[b].data && mxdi_shape_count(&count, g->value[b].dim, g->value[b].rank) &&
+             count == channels));
 }
 
 /* The value behind the clamps that alone read `v`. */
 static uint32_t behind_clamps(const struct builder *b, uint32_t v)
 {
     const mxdi_links *const l = &b->links;
-    while (l->n_uses[v] == 1 && l->first_use[v + 1] - l->first_use[v] == 1 && mxdi_domain_is_clamp(&b->g->node[l->user[l->first_use[v]]]))
+    while (l->n_uses[v] == 1 && l->first_use[v + 1] - l->first_use[v] == 1 &&
+           mxdi_domain_is_clamp(&b->g->node[l->user[l->first_use[v]]]))
         v = b->g->node[l->user[l->first_use[v]]].out[0];
     return v;
 }
@@ -84,7 +93,7 @@ static uint32_t behind_clamps(const struct builder *b, uint32_t v)
 /* A product reads `v`: as wide as the recipe says, the widest of several. */
 static void ask(struct builder *b, uint32_t v, uint8_t bits)
 {
-    b->asked[v] = bits > b->asked[v] ? bits : b->asked[v];
+    b->asked[v]   = bits > b->asked[v] ? bits : b->asked[v];
     b->d->bits[v] = b->asked[v];
 }
 
@@ -102,7 +111,8 @@ static bool has_range(const struct builder *b, uint32_t v)
 
 static bool from_network_input(const struct builder *b, uint32_t v)
 {
-    while (b->links.producer[v] != MXD_NO_VALUE && mxdi_domain_is_move(&b->g->node[b->links.producer[v]]))
+    while (b->links.producer[v] != MXD_NO_VALUE &&
+           mxdi_domain_is_move(&b->g->node[b->links.producer[v]]))
         v = b->g->node[b->links.producer[v]].in[0];
     return b->links.producer[v] == MXD_NO_VALUE;
 }
@@ -116,13 +126,16 @@ static bool rooted(const struct builder *b, uint32_t v)
 static uint32_t direct_product(const struct builder *b, uint32_t v)
 {
     const uint32_t p = b->links.producer[v];
-    return p != MXD_NO_VALUE && b->d->node[p] && mxdi_is_product(&b->g->node[p]) && b->links.n_uses[v] == 1 && !b->d->bits[v] ? p : MXD_NO_VALUE;
+    return p != MXD_NO_VALUE && b->d->node[p] && mxdi_is_product(&b->g->node[p]) &&
+                   b->links.n_uses[v] == 1 && !b->d->bits[v]
+               ? p
+               : MXD_NO_VALUE;
 }
 
 static bool add_product(struct builder *b, uint32_t n)
 {
     const mxd_node *const node = &b->g->node[n];
-    const mxdi_precision p = b->setting[n].precision;
+    const mxdi_precision  p    = b->setting[n].precision;
     if (!mxdi_precision_is_integer(p) || !mxdi_domain_can_be_integer(b->g, node))
         return false;
     ask(b, node->in[0], p.a_bits < 8 && from_network_input(b, node->in[0]) ? 8 : p.a_bits);
@@ -133,19 +146,25 @@ static bool add_product(struct builder *b, uint32_t n)
 
 static bool add_sum(struct builder *b, uint32_t n)
 {
-    const mxd_node *const node = &b->g->node[n];
-    const mxd_value *const y = &b->g->value[node->out[0]];
-    if (node->n_in != 2 || node->in[0] == node->in[1] || !rooted(b, node->in[0]) || !rooted(b, node->in[1]))
+    const mxd_node *const  node = &b->g->node[n];
+    const mxd_value *const y    = &b->g->value[node->out[0]];
+    if (node->n_in != 2 || node->in[0] == node->in[1] || !rooted(b, node->in[0]) ||
+        !rooted(b, node->in[1]))
         return false;
     uint32_t product[2], skip = 2;
     for (uint32_t k = 0; k < 2; k++) {
-        const mxd_value *const x = &b->g->value[node->in[k]], *const r = &b->g->value[node->in[1 - k]];
-        const bool same = x->rank == y->rank && r->rank == y->rank && memcmp(x->dim, y->dim, (size_t)y->rank * sizeof(y->dim[0])) == 0 &&
+        const mxd_value *const x = &b->g->value[node->in[k]], *const r =
+                                                                  &b->g->value[node->in[1 - k]];
+        const bool same = x->rank == y->rank && r->rank == y->rank &&
+                          memcmp(x->dim, y->dim, (size_t)y->rank * sizeof(y->dim[0])) == 0 &&
                           memcmp(r->dim, y->dim, (size_t)y->rank * sizeof(y->dim[0])) == 0;
         product[k] = same ? direct_product(b, node->in[k]) : MXD_NO_VALUE;
     }
-    if (product[0] != MXD_NO_VALUE || product[1] != MXD_NO_VALUE) /* the later one adds the other's result in place */
-        skip = product[0] == MXD_NO_VALUE || (product[1] != MXD_NO_VALUE && product[1] > product[0]) ? 1 : 0;
+    if (product[0] != MXD_NO_VALUE ||
+        product[1] != MXD_NO_VALUE) /* the later one adds the other's result in place */
+        skip = product[0] == MXD_NO_VALUE || (product[1] != MXD_NO_VALUE && product[1] > product[0])
+                   ? 1
+                   : 0;
     for (uint32_t k = 0; k < 2; k++)
         if ((k != skip || b->backend->quantize_every_output) && !has_range(b, node->in[k]))
             return false;
@@ -166,7 +185,7 @@ static bool add_concat(struct builder *b, uint32_t n)
 static void visit(struct builder *b, uint32_t n)
 {
     const mxd_node *const node = &b->g->node[n];
-    const uint32_t y = node->n_out ? node->out[0] : MXD_NO_VALUE;
+    const uint32_t        y    = node->n_out ? node->out[0] : MXD_NO_VALUE;
     if (!is_float_value(b->g, y))
         return;
     if (mxdi_is_product(node)) {
@@ -174,7 +193,8 @@ static void visit(struct builder *b, uint32_t n)
     } else if (mxdi_domain_is_move(node) || mxdi_domain_is_clamp(node)) {
         b->rooted[y] = rooted(b, node->in[0]);
         return;
-    } else if (!mxdi_graph_is_output(b->g, behind_clamps(b, y)) && has_range(b, behind_clamps(b, y))) {
+    } else if (!mxdi_graph_is_output(b->g, behind_clamps(b, y)) &&
+               has_range(b, behind_clamps(b, y))) {
         if (mxdi_node_is(node, "Add"))
             b->d->node[n] = add_sum(b, n);
         else if (mxdi_node_is(node, "Concat"))
@@ -189,12 +209,13 @@ static void visit(struct builder *b, uint32_t n)
     b->rooted[y] = b->d->node[n];
 }
 
-/* A value of which several moved or pooled copies are quantized is quantized itself, so that it is made once. */
+/* A value of which several moved or pooled copies are quantized is quantized itself, so that it is
+ * made once. */
 static void share(struct builder *b)
 {
     for (uint32_t v = 0; v < b->g->n_values; v++) {
         uint32_t copies = 0;
-        uint8_t bits = 0;
+        uint8_t  bits   = 0;
         for (uint32_t k = b->links.first_use[v]; k < b->links.first_use[v + 1]; k++) {
             const mxd_node *const user = &b->g->node[b->links.user[k]];
             if (mxdi_domain_is_move(user) && b->d->bits[user->out[0]]) {
@@ -207,7 +228,8 @@ static void share(struct builder *b)
     }
     for (uint32_t n = 0; n < b->g->n_nodes; n++) {
         const mxd_node *const node = &b->g->node[n];
-        if (!mxdi_domain_is_move(node) || !is_float_value(b->g, node->in[0]) || !is_float_value(b->g, node->out[0]))
+        if (!mxdi_domain_is_move(node) || !is_float_value(b->g, node->in[0]) ||
+            !is_float_value(b->g, node->out[0]))
             continue;
         const uint32_t x = node->in[0], y = node->out[0];
         if (b->d->bits[x] && b->d->bits[x] == b->d->bits[y])
@@ -215,15 +237,21 @@ static void share(struct builder *b)
     }
 }
 
-mxd_status mxdi_domain_of(mxdi_domain *out, mxdi_arena *arena, const mxdi_graph *g, const mxdi_setting *setting,
-                          const mxd_constraints *backend, const uint8_t *known, mxd_error *err)
+mxd_status mxdi_domain_of(mxdi_domain *out, mxdi_arena *arena, const mxdi_graph *g,
+                          const mxdi_setting *setting, const mxd_constraints *backend,
+                          const uint8_t *known, mxd_error *err)
 {
-    struct builder b = { .g = g, .setting = setting, .backend = backend, .d = out, .known = known, .links = MXDI_LINKS_INIT };
-    out->node = MXDI_NEW(arena, uint8_t, g->n_nodes + 1);
-    out->bits = MXDI_NEW(arena, uint8_t, g->n_values + 1);
-    out->same = MXDI_NEW(arena, uint32_t, g->n_values + 1);
-    b.rooted = MXDI_NEW(arena, uint8_t, g->n_values + 1);
-    b.asked = MXDI_NEW(arena, uint8_t, g->n_values + 1);
+    struct builder b = { .g       = g,
+                         .setting = setting,
+                         .backend = backend,
+                         .d       = out,
+                         .known   = known,
+                         .links   = MXDI_LINKS_INIT };
+    out->node        = MXDI_NEW(arena, uint8_t, g->n_nodes + 1);
+    out->bits        = MXDI_NEW(arena, uint8_t, g->n_values + 1);
+    out->same        = MXDI_NEW(arena, uint32_t, g->n_values + 1);
+    b.rooted         = MXDI_NEW(arena, uint8_t, g->n_values + 1);
+    b.asked          = MXDI_NEW(arena, uint8_t, g->n_values + 1);
     if (!out->node || !out->bits || !out->same || !b.rooted || !b.asked)
         return mxdi_nomem(err);
     memset(out->same, 0xFF, g->n_values * sizeof(out->same[0]));

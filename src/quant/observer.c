@@ -33,13 +33,13 @@ static void widen(mxdi_observer *o)
     o->limit *= 2.0;
 }
 
-
 mxd_status mxdi_observer_add(mxdi_observer *o, const float *x, int64_t n, mxd_error *err)
 {
     float lo = o->count ? o->min : INFINITY, hi = o->count ? o->max : -INFINITY;
     for (int64_t k = 0; k < n; k++) {
         if (!isfinite(x[k]))
-            return mxdi_fail(err, MXD_E_RANGE, "%s at element %lld", isnan(x[k]) ? "NaN" : "infinity", (long long)k);
+            return mxdi_fail(err, MXD_E_RANGE, "%s at element %lld",
+                             isnan(x[k]) ? "NaN" : "infinity", (long long)k);
         lo = x[k] < lo ? x[k] : lo;
         hi = x[k] > hi ? x[k] : hi;
     }
@@ -85,7 +85,7 @@ double mxdi_observer_outside(const mxdi_observer *o, float low, float high)
 static void percentile(double *low, double *high, const mxdi_observer *o)
 {
     const double tail = (double)o->count * 1e-4;
-    double sum = 0.0;
+    double       sum  = 0.0;
     for (int k = 0; k < MXDI_BINS / 2 && sum + (double)o->bin[k] <= tail; k++) {
         sum += (double)o->bin[k];
         *low = fmin(0.0, centre(o, k + 1));
@@ -97,31 +97,36 @@ static void percentile(double *low, double *high, const mxdi_observer *o)
     }
 }
 
-/* Mean squared error of quantizing to `levels` steps over [low, high]: uniform rounding error s^2/12 inside, distance outside. */
+/* Mean squared error of quantizing to `levels` steps over [low, high]: uniform rounding error
+ * s^2/12 inside, distance outside. */
 static double squared_error(const mxdi_observer *o, double low, double high, double levels)
 {
-    const double s = (high - low) / levels;
-    double sum = 0.0;
+    const double s   = (high - low) / levels;
+    double       sum = 0.0;
     for (int k = 0; k < MXDI_BINS; k++) {
         if (!o->bin[k])
             continue;
-        const double v = centre(o, k), d = v < low - s / 2 ? low - v : v > high + s / 2 ? v - high : 0.0;
+        const double v = centre(o, k), d = v < low - s / 2    ? low - v
+                                           : v > high + s / 2 ? v - high
+                                                              : 0.0;
         sum += (double)o->bin[k] * (d > 0.0 ? d * d : s * s / 12.0);
     }
     return sum;
 }
 
-/* Shrinks either end in steps of 1 % down to 20 % of what was seen, whichever lowers the error, until neither does. */
-static void least_squares(double *low, double *high, const mxdi_observer *o, double levels, bool symmetric)
+/* Shrinks either end in steps of 1 % down to 20 % of what was seen, whichever lowers the error,
+ * until neither does. */
+static void least_squares(double *low, double *high, const mxdi_observer *o, double levels,
+                          bool symmetric)
 {
     const double low0 = *low, high0 = *high;
-    double best = squared_error(o, low0, high0, levels);
+    double       best = squared_error(o, low0, high0, levels);
     if (symmetric) {
         for (int k = 1; k <= 80; k++) {
             const double a = 1.0 - 0.01 * k, e = squared_error(o, low0 * a, high0 * a, levels);
             if (e < best) {
-                best = e;
-                *low = low0 * a;
+                best  = e;
+                *low  = low0 * a;
                 *high = high0 * a;
             }
         }
@@ -131,11 +136,12 @@ static void least_squares(double *low, double *high, const mxdi_observer *o, dou
         const double before = best;
         for (int end = 0; end < 2; end++)
             for (int k = 0; k <= 80; k++) {
-                const double a = 1.0 - 0.01 * k, l = end ? *low : low0 * a, h = end ? high0 * a : *high;
+                const double a = 1.0 - 0.01 * k, l = end ? *low : low0 * a,
+                             h = end ? high0 * a : *high;
                 const double e = h > l ? squared_error(o, l, h, levels) : INFINITY;
                 if (e < best) {
-                    best = e;
-                    *low = l;
+                    best  = e;
+                    *low  = l;
                     *high = h;
                 }
             }
@@ -144,18 +150,20 @@ static void least_squares(double *low, double *high, const mxdi_observer *o, dou
     }
 }
 
-/* KL divergence of clipping |x| at bin i (of n) and spreading i bins over `levels` levels; docs/recipe.md, entropy. */
+/* KL divergence of clipping |x| at bin i (of n) and spreading i bins over `levels` levels;
+ * docs/recipe.md, entropy. */
 static double divergence(const double *h, int n, int i, int levels)
 {
-    double outliers = 0.0, total = 0.0, q_total = 0.0, d = 0.0;
+    double              outliers = 0.0, total = 0.0, q_total = 0.0, d = 0.0;
     static const double tiny = 1e-12;
-    double q[MXDI_BINS / 2];
+    double              q[MXDI_BINS / 2];
     for (int k = i; k < n; k++)
         outliers += h[k];
     for (int level = 0; level < levels; level++) {
-        const int from = (int)((int64_t)level * i / levels), to = (int)((int64_t)(level + 1) * i / levels);
-        double mass = 0.0;
-        int filled = 0;
+        const int from = (int)((int64_t)level * i / levels),
+                  to   = (int)((int64_t)(level + 1) * i / levels);
+        double mass    = 0.0;
+        int    filled  = 0;
         for (int k = from; k < to; k++) {
             mass += h[k];
             filled += h[k] > 0.0;
@@ -178,9 +186,9 @@ static double divergence(const double *h, int n, int i, int levels)
 
 static double least_divergence(const mxdi_observer *o, int levels)
 {
-    double h[MXDI_BINS / 2], best = INFINITY;
-    const int n = MXDI_BINS / 2;
-    int at = n;
+    double    h[MXDI_BINS / 2], best = INFINITY;
+    const int n  = MXDI_BINS / 2;
+    int       at = n;
     for (int k = 0; k < n; k++)
         h[k] = (double)o->bin[n + k] + (double)o->bin[n - 1 - k];
     h[0] = h[1];
@@ -188,16 +196,18 @@ static double least_divergence(const mxdi_observer *o, int levels)
         const double d = divergence(h, n, i, levels < i ? levels : i);
         if (d <= best) {
             best = d;
-            at = i;
+            at   = i;
         }
     }
     return (double)at / n * o->limit;
 }
 
-void mxdi_observer_range(float *low, float *high, const mxdi_observer *o, mxdi_method method, uint32_t bits, bool symmetric)
+void mxdi_observer_range(float *low, float *high, const mxdi_observer *o, mxdi_method method,
+                         uint32_t bits, bool symmetric)
 {
     const double levels = (double)((1u << bits) - 1);
-    double lo = fmin(0.0, o->count ? (double)o->min : 0.0), hi = fmax(0.0, o->count ? (double)o->max : 0.0);
+    double       lo     = fmin(0.0, o->count ? (double)o->min : 0.0),
+           hi           = fmax(0.0, o->count ? (double)o->max : 0.0);
     if (symmetric) {
         hi = fmax(hi, -lo);
         lo = -hi;
@@ -211,9 +221,9 @@ void mxdi_observer_range(float *low, float *high, const mxdi_observer *o, mxdi_m
         least_squares(&lo, &hi, o, levels, symmetric);
     } else if (o->limit > 0.0 && method == MXDI_ENTROPY) {
         const double a = least_divergence(o, 1 << (lo < 0.0 ? bits - 1 : bits));
-        lo = fmax(lo, -a);
-        hi = fmin(hi, a);
+        lo             = fmax(lo, -a);
+        hi             = fmin(hi, a);
     }
-    *low = (float)lo;
+    *low  = (float)lo;
     *high = (float)hi;
 }

@@ -29,18 +29,20 @@ void mxdi_fake_weights(float *q, const float *w, int64_t n, float step, float q_
 }
 
 /* One of LANES sums; a vector holds them all. */
-static inline void weight_grad(float *dw, double *sum, float g, float w, float step, mxdi_fake_range r)
+static inline void weight_grad(float *dw, double *sum, float g, float w, float step,
+                               mxdi_fake_range r)
 {
     const float u = w / step, q = mxdi_fake_quantize(u, r);
     *sum += (double)g * (double)mxdi_fake_step_grad(u, q, r);
     *dw = u >= r.lo && u <= r.hi ? g : 0.0f;
 }
 
-MXDI_CLONES static double weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max)
+MXDI_CLONES static double weights_grad(float *dw, const float *g, const float *w, int64_t n,
+                                       float step, float q_max)
 {
-    const mxdi_fake_range r = { -q_max, q_max };
-    double sum[LANES] = { 0.0 };
-    int64_t k = 0;
+    const mxdi_fake_range r          = { -q_max, q_max };
+    double                sum[LANES] = { 0.0 };
+    int64_t               k          = 0;
     for (; k + LANES <= n; k += LANES)
         for (int i = 0; i < LANES; i++)
             weight_grad(&dw[k + i], &sum[i], g[k + i], w[k + i], step, r);
@@ -51,7 +53,8 @@ MXDI_CLONES static double weights_grad(float *dw, const float *g, const float *w
     return sum[0];
 }
 
-double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t n, float step, float q_max)
+double mxdi_fake_weights_grad(float *dw, const float *g, const float *w, int64_t n, float step,
+                              float q_max)
 {
     return weights_grad(dw, g, w, n, step, q_max);
 }
@@ -71,10 +74,11 @@ void mxdi_fake_dorefa(float *q, const float *w, int64_t n, float largest, float 
         q[k] = mxdi_fake_quantize(q_max * (tanhf(w[k]) / largest), r);
 }
 
-void mxdi_fake_dorefa_grad(float *dw, const float *g, const float *w, int64_t n, float largest, float largest_w)
+void mxdi_fake_dorefa_grad(float *dw, const float *g, const float *w, int64_t n, float largest,
+                           float largest_w)
 {
     for (int64_t k = 0; k < n; k++) {
         const float t = tanhf(w[k]);
-        dw[k] = g[k] * largest_w * (1.0f - t * t) / largest;
+        dw[k]         = g[k] * largest_w * (1.0f - t * t) / largest;
     }
 }

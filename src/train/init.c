@@ -24,7 +24,7 @@ static uint32_t depth_of(const mxdi_tape *t, uint32_t value, uint32_t *memo)
         uint32_t d = 0;
         for (uint32_t i = 0; i < t->op[k].n_in; i++) {
             const uint32_t in = depth_of(t, t->op[k].in[i], memo);
-            d = in > d ? in : d;
+            d                 = in > d ? in : d;
         }
         memo[value] = d + 1;
     }
@@ -51,9 +51,10 @@ mxd_status mxdi_train_init_kaiming(mxdi_tape *t, uint64_t seed, mxd_error *err)
         return mxdi_nomem(err);
     const struct mxdi_train_conv *const last = conv_of(t, t->output);
     for (uint32_t k = 0; k < t->n_params; k++) {
-        mxdi_param *const p = t->param[k];
-        mxdi_rng rng = mxdi_rng_stream(seed, k);
-        const double deviation = sqrt((last && p == last->weight ? 1.0 : 2.0) / (double)(p->fan_in ? p->fan_in : 1));
+        mxdi_param *const p   = t->param[k];
+        mxdi_rng          rng = mxdi_rng_stream(seed, k);
+        const double      deviation =
+            sqrt((last && p == last->weight ? 1.0 : 2.0) / (double)(p->fan_in ? p->fan_in : 1));
         for (int64_t i = 0; i < p->n; i++)
             if (p->kind == MXDI_PARAM_WEIGHT)
                 p->w[i] = (float)(mxdi_rng_normal(&rng) * deviation);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Quantizers of activations: found in the graph, tied where they repeat each other, and their scale and zero point of
- * each step.
+ * Quantizers of activations: found in the graph, tied where they repeat each other, and their scale
+ * and zero point of each step.
  */
 #include "train/quantizer.h"
 
@@ -19,7 +19,8 @@ static const mxd_node *maker(const mxdi_tape *t, uint32_t value)
 
 static bool is_move(const mxd_node *n)
 {
-    static const char *const names[] = { "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "MaxPool" };
+    static const char *const names[] = { "Reshape",  "Flatten", "Squeeze", "Unsqueeze",
+                                         "Identity", "Slice",   "MaxPool" };
     for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
         if (mxdi_node_is(n, names[k]))
             return true;
@@ -46,13 +47,14 @@ static bool same_parameters(const mxdi_act_quantizer *a, const mxdi_act_quantize
 /* Quantizers that only repeat what stands before them become one. */
 static void tie(const mxdi_tape *t, uint32_t n)
 {
-    const mxd_node *const q = &t->graph->node[n];
-    const mxd_node *const from = maker(t, q->in[0]);
-    const mxdi_act_quantizer *const own = t->quantizer[n];
-    const bool concat = from && mxdi_node_is(from, "Concat");
+    const mxd_node *const           q      = &t->graph->node[n];
+    const mxd_node *const           from   = maker(t, q->in[0]);
+    const mxdi_act_quantizer *const own    = t->quantizer[n];
+    const bool                      concat = from && mxdi_node_is(from, "Concat");
     for (uint32_t k = 0; k < (concat ? from->n_in : 1); k++) {
         mxdi_act_quantizer **const source = source_of(t, concat ? from->in[k] : q->in[0]);
-        if (!source || !*source || *source == t->quantizer[n] || !same_parameters(*source, t->quantizer[n]))
+        if (!source || !*source || *source == t->quantizer[n] ||
+            !same_parameters(*source, t->quantizer[n]))
             continue;
         const mxdi_act_quantizer *const old = t->quantizer[n];
         if (old != own) /* two parts of a concatenation: as one tensor */
@@ -63,13 +65,16 @@ static void tie(const mxdi_tape *t, uint32_t n)
     }
 }
 
-/* Integers [q_min, q_max] of a Clip to whole steps of a power of two of them, fewer than storage has. */
-static bool clip_bits(int32_t *q_min, uint32_t *bits, const mxdi_tape *t, const mxd_node *clip, float s, int32_t z)
+/* Integers [q_min, q_max] of a Clip to whole steps of a power of two of them, fewer than storage
+ * has. */
+static bool clip_bits(int32_t *q_min, uint32_t *bits, const mxdi_tape *t, const mxd_node *clip,
+                      float s, int32_t z)
 {
-    const mxd_value *const low = mxdi_tape_constant(t, clip, 1), *const high = mxdi_tape_constant(t, clip, 2);
+    const mxd_value *const low = mxdi_tape_constant(t, clip, 1), *const high =
+                                                                     mxdi_tape_constant(t, clip, 2);
     if (!low || !high)
         return false;
-    const float lo = *(const float *)low->data, hi = *(const float *)high->data;
+    const float   lo = *(const float *)low->data, hi = *(const float *)high->data;
     const int64_t a = (int64_t)rintf(lo / s), b = (int64_t)rintf(hi / s);
     if ((float)a * s != lo || (float)b * s != hi)
         return false;
@@ -84,15 +89,16 @@ static bool clip_bits(int32_t *q_min, uint32_t *bits, const mxdi_tape *t, const 
 static void method_init(mxdi_act_quantizer *a, const mxdi_tape *t)
 {
     const bool unsigned_range = a->z == a->q_min;
-    a->method = t->options.method;
+    a->method                 = t->options.method;
     if (a->method == MXDI_TRAIN_PACT && !unsigned_range)
         a->method = MXDI_TRAIN_MINMAX; /* PACT clips at 0 below */
 }
 
 static mxd_status give_parameters(mxdi_act_quantizer *a, mxdi_tape *t, mxd_error *err)
 {
-    const float range[4] = { (float)(a->symmetric ? -a->q_max : a->q_min - a->z) * a->s, (float)(a->q_max - a->z) * a->s, 1.0f, 0.0f };
-    char name[256];
+    const float range[4] = { (float)(a->symmetric ? -a->q_max : a->q_min - a->z) * a->s,
+                             (float)(a->q_max - a->z) * a->s, 1.0f, 0.0f };
+    char        name[256];
     method_init(a, t);
     if (a->method == MXDI_TRAIN_LSQ || a->method == MXDI_TRAIN_LSQ_PLUS) {
         snprintf(name, sizeof(name), "%.200s.scale", a->name);
@@ -115,12 +121,14 @@ static mxd_status give_parameters(mxdi_act_quantizer *a, mxdi_tape *t, mxd_error
 
 static mxd_status read_quantizer(mxdi_tape *t, uint32_t n, mxd_error *err)
 {
-    const mxd_node *const q = &t->graph->node[n];
+    const mxd_node *const  q     = &t->graph->node[n];
     const mxd_value *const scale = mxdi_tape_constant(t, q, 1);
-    const mxd_dtype type = t->graph->value[q->out[0]].dtype;
-    int64_t lo, hi, z = 0;
-    if (!scale || scale->bytes != sizeof(float) || !mxdi_dtype_range(type, &lo, &hi) || hi - lo > 255)
-        return mxdi_tape_refuse(q, "a constant scale per tensor and integers of 8 bits or fewer expected", err);
+    const mxd_dtype        type  = t->graph->value[q->out[0]].dtype;
+    int64_t                lo, hi, z = 0;
+    if (!scale || scale->bytes != sizeof(float) || !mxdi_dtype_range(type, &lo, &hi) ||
+        hi - lo > 255)
+        return mxdi_tape_refuse(
+            q, "a constant scale per tensor and integers of 8 bits or fewer expected", err);
     if (q->n_in > 2 && q->in[2] != MXD_NO_VALUE) {
         if (!t->graph->value[q->in[2]].data)
             return mxdi_tape_refuse(q, "a constant zero point expected", err);
@@ -129,18 +137,27 @@ static mxd_status read_quantizer(mxdi_tape *t, uint32_t n, mxd_error *err)
     mxdi_act_quantizer *const a = MXDI_NEW(&t->arena, mxdi_act_quantizer, 1);
     if (!a)
         return mxdi_nomem(err);
-    *a = (mxdi_act_quantizer){ .name = q->name, .storage_lo = (int32_t)lo, .storage_hi = (int32_t)hi, .q_min = (int32_t)lo, .q_max = (int32_t)hi,
-                               .is_signed = lo < 0, .symmetric = lo < 0 && z == 0, .bits = mxd_dtype_bits(type), .s = *(const float *)scale->data, .z = (int32_t)z };
+    *a                         = (mxdi_act_quantizer){ .name       = q->name,
+                                                       .storage_lo = (int32_t)lo,
+                                                       .storage_hi = (int32_t)hi,
+                                                       .q_min      = (int32_t)lo,
+                                                       .q_max      = (int32_t)hi,
+                                                       .is_signed  = lo < 0,
+                                                       .symmetric  = lo < 0 && z == 0,
+                                                       .bits       = mxd_dtype_bits(type),
+                                                       .s          = *(const float *)scale->data,
+                                                       .z          = (int32_t)z };
     const mxd_node *const clip = maker(t, q->in[0]);
-    int32_t q_min;
-    uint32_t bits;
-    if (clip && mxdi_node_is(clip, "Clip") && clip_bits(&q_min, &bits, t, clip, a->s, a->z) && bits < a->bits) {
+    int32_t               q_min;
+    uint32_t              bits;
+    if (clip && mxdi_node_is(clip, "Clip") && clip_bits(&q_min, &bits, t, clip, a->s, a->z) &&
+        bits < a->bits) {
         a->q_min = q_min;
         a->q_max = q_min + (1 << bits) - 1;
-        a->bits = bits;
+        a->bits  = bits;
     }
     const mxd_value *const x = &t->graph->value[q->in[0]];
-    a->features = 1;
+    a->features              = 1;
     for (int32_t k = 1; k < x->rank; k++)
         a->features *= x->dim[k];
     t->quantizer[n] = a;
@@ -167,12 +184,14 @@ bool mxdi_clip_is_of_quantizer(const mxdi_tape *t, const mxd_node *clip)
     const uint32_t v = clip->out[0];
     if (t->links.n_uses[v] != 1 || mxdi_graph_is_output(t->graph, v))
         return false;
-    const uint32_t n = t->links.user[t->links.first_use[v]];
+    const uint32_t                  n = t->links.user[t->links.first_use[v]];
     const mxdi_act_quantizer *const a = t->quantizer[n];
-    int32_t q_min;
-    uint32_t bits;
+    int32_t                         q_min;
+    uint32_t                        bits;
     return a && (a->q_min != a->storage_lo || a->q_max != a->storage_hi) &&
-           clip_bits(&q_min, &bits, t, clip, *(const float *)mxdi_tape_constant(t, &t->graph->node[n], 1)->data, a->z) && bits == a->bits;
+           clip_bits(&q_min, &bits, t, clip,
+                     *(const float *)mxdi_tape_constant(t, &t->graph->node[n], 1)->data, a->z) &&
+           bits == a->bits;
 }
 
 const mxdi_act_quantizer *mxdi_act_quantizer_behind(const mxdi_tape *t, uint32_t value)
@@ -180,7 +199,7 @@ const mxdi_act_quantizer *mxdi_act_quantizer_behind(const mxdi_tape *t, uint32_t
     for (;;) {
         if (t->links.n_uses[value] != 1 || mxdi_graph_is_output(t->graph, value))
             return NULL;
-        const uint32_t n = t->links.user[t->links.first_use[value]];
+        const uint32_t        n    = t->links.user[t->links.first_use[value]];
         const mxd_node *const node = &t->graph->node[n];
         if (mxdi_node_is(node, "QuantizeLinear"))
             return t->quantizer[n];
@@ -193,7 +212,8 @@ const mxdi_act_quantizer *mxdi_act_quantizer_behind(const mxdi_tape *t, uint32_t
 static void prepare(mxdi_act_quantizer *a)
 {
     float *const range = a->range->w;
-    if (a->method == MXDI_TRAIN_MINMAX && range[2] <= range[3]) { /* NNI's moving average of 0.99 (docs/training.md) */
+    if (a->method == MXDI_TRAIN_MINMAX &&
+        range[2] <= range[3]) { /* NNI's moving average of 0.99 (docs/training.md) */
         range[0] = fminf(0.99f * range[0] + 0.01f * range[2], 0.0f);
         range[1] = fmaxf(0.99f * range[1] + 0.01f * range[3], 0.0f);
     }
@@ -211,11 +231,15 @@ static void prepare(mxdi_act_quantizer *a)
     case MXDI_TRAIN_LSQ_PLUS:
         a->s = a->scale->w[0];
         if (a->offset)
-            a->z = (int32_t)rintf(mxdi_fake_clamp(a->offset->w[0], (float)a->q_min, (float)a->q_max));
+            a->z =
+                (int32_t)rintf(mxdi_fake_clamp(a->offset->w[0], (float)a->q_min, (float)a->q_max));
         break;
-    case MXDI_TRAIN_PACT: a->s = a->scale->w[0] / (float)(a->q_max - a->z); break;
+    case MXDI_TRAIN_PACT:
+        a->s = a->scale->w[0] / (float)(a->q_max - a->z);
+        break;
     case MXDI_TRAIN_DOREFA:
-    case MXDI_TRAIN_STEPS: break; /* the calibrated range stays */
+    case MXDI_TRAIN_STEPS:
+        break; /* the calibrated range stays */
     }
     a->step = (double)a->s;
 }
@@ -223,8 +247,8 @@ static void prepare(mxdi_act_quantizer *a)
 void mxdi_act_quantizers_prepare(mxdi_tape *t)
 {
     for (uint32_t n = 0; n < t->graph->n_nodes; n++) {
-        mxdi_act_quantizer *const a = t->quantizer[n];
-        bool first = a != NULL;
+        mxdi_act_quantizer *const a     = t->quantizer[n];
+        bool                      first = a != NULL;
         for (uint32_t m = 0; m < n && first; m++)
             first = t->quantizer[m] != a;
         if (first)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where a tape's values and gradients lie. In one step of training the operations run forward and then backward, so a
- * value lives from the operation that makes it to the last that reads it, which for many is the one behind it, and a
- * gradient from its first reader's backward pass to its maker's. base/lifetimes places them.
+ * Where a tape's values and gradients lie. In one step of training the operations run forward and
+ * then backward, so a value lives from the operation that makes it to the last that reads it, which
+ * for many is the one behind it, and a gradient from its first reader's backward pass to its
+ * maker's. base/lifetimes places them.
  */
 #include "base/alloc.h"
 #include "base/lifetimes.h"
@@ -18,8 +19,8 @@ static uint32_t step_back(const mxdi_tape *t, uint32_t op)
 
 static void use(mxdi_lifetime *r, uint32_t step)
 {
-    r->born = r->bytes == 0 || step < r->born ? step : r->born;
-    r->dies = r->bytes == 0 || step > r->dies ? step : r->dies;
+    r->born  = r->bytes == 0 || step < r->born ? step : r->born;
+    r->dies  = r->bytes == 0 || step > r->dies ? step : r->dies;
     r->bytes = 1;
 }
 
@@ -27,9 +28,9 @@ static void use(mxdi_lifetime *r, uint32_t step)
 static void lives(mxdi_lifetime *x, mxdi_lifetime *dx, const mxdi_tape *t)
 {
     for (uint32_t k = 0; k < t->n_ops; k++) {
-        const mxdi_train_op *const op = &t->op[k];
-        const uint32_t out = t->value[op->out].root;
-        const bool back = t->value[op->out].wants_grad;
+        const mxdi_train_op *const op   = &t->op[k];
+        const uint32_t             out  = t->value[op->out].root;
+        const bool                 back = t->value[op->out].wants_grad;
         use(&x[out], 1 + k);
         if (back)
             use(&dx[out], step_back(t, k));
@@ -49,14 +50,15 @@ static void lives(mxdi_lifetime *x, mxdi_lifetime *dx, const mxdi_tape *t)
 /* Lanes behind the last channel stay 0 for good: kernels multiply them by 0. */
 static bool shares(const mxdi_tape *t, uint32_t v)
 {
-    return !t->options.keep_values && v != t->input && v != t->value[t->output].root && t->value[v].layout.channels == t->value[v].layout.pitch;
+    return !t->options.keep_values && v != t->input && v != t->value[t->output].root &&
+           t->value[v].layout.channels == t->value[v].layout.pitch;
 }
 
 static mxd_status place(mxdi_tape *t, mxdi_lifetime *all, mxd_error *err)
 {
-    const uint32_t n = t->n_values;
-    mxdi_lifetime *const placed = MXDI_NEW(&t->arena, mxdi_lifetime, 2 * (size_t)n + 1);
-    uint32_t n_placed = 0;
+    const uint32_t       n        = t->n_values;
+    mxdi_lifetime *const placed   = MXDI_NEW(&t->arena, mxdi_lifetime, 2 * (size_t)n + 1);
+    uint32_t             n_placed = 0;
     if (!placed)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < 2 * n; k++) {
@@ -73,7 +75,7 @@ static mxd_status place(mxdi_tape *t, mxdi_lifetime *all, mxd_error *err)
     }
     MXD_TRY(mxdi_lifetimes_place(&t->memory_bytes, placed, n_placed, t->arena.alloc, err));
     for (uint32_t k = 0; k < n_placed; k++) {
-        mxdi_train_value *const v = &t->value[placed[k].owner % n];
+        mxdi_train_value *const v                     = &t->value[placed[k].owner % n];
         *(placed[k].owner < n ? &v->x_at : &v->dx_at) = placed[k].at;
     }
     return MXD_OK;
@@ -100,9 +102,9 @@ mxd_status mxdi_tape_hold(mxdi_tape *t, mxd_error *err)
         return mxdi_nomem(err);
     uint8_t *const start = t->memory + (ALIGN - (uintptr_t)t->memory % ALIGN) % ALIGN;
     for (uint32_t v = 0; v < t->n_values; v++) {
-        mxdi_train_value *const x = &t->value[v];
+        mxdi_train_value *const       x    = &t->value[v];
         const mxdi_train_value *const root = &t->value[x->root];
-        x->x = x->floats ? (float *)(start + root->x_at) : NULL;
+        x->x                               = x->floats ? (float *)(start + root->x_at) : NULL;
         x->dx = x->floats && x->wants_grad ? (float *)(start + root->dx_at) : NULL;
     }
     return MXD_OK;

@@ -6,7 +6,10 @@
 
 #include "train/quantizer.h"
 
-struct each_block { mxdi_tape_block_fn fn; void *arg; };
+struct each_block {
+    mxdi_tape_block_fn fn;
+    void              *arg;
+};
 
 static void run_blocks(void *arg, size_t begin, size_t end, unsigned thread)
 {
@@ -30,7 +33,11 @@ void mxdi_tape_sum_blocks(const mxdi_tape *t, double *out, int64_t width)
             out[k] += t->partial[b * t->partial_width + k];
 }
 
-struct prepare { mxdi_tape *t; mxd_status *status; mxd_error *error; };
+struct prepare {
+    mxdi_tape  *t;
+    mxd_status *status;
+    mxd_error  *error;
+};
 
 static void prepare_ops(void *arg, size_t begin, size_t end, unsigned thread)
 {
@@ -44,8 +51,9 @@ static void prepare_ops(void *arg, size_t begin, size_t end, unsigned thread)
 
 static mxd_status prepare(mxdi_tape *t, mxd_error *err)
 {
-    struct prepare p = { t, MXDI_ALLOC(t->arena.alloc, mxd_status, t->options.threads), MXDI_ALLOC(t->arena.alloc, mxd_error, t->options.threads) };
-    mxd_status st = p.status && p.error ? MXD_OK : mxdi_nomem(err);
+    struct prepare p  = { t, MXDI_ALLOC(t->arena.alloc, mxd_status, t->options.threads),
+                          MXDI_ALLOC(t->arena.alloc, mxd_error, t->options.threads) };
+    mxd_status     st = p.status && p.error ? MXD_OK : mxdi_nomem(err);
     if (st == MXD_OK)
         mxdi_parallel_for(t->pool, prepare_ops, &p, t->n_ops);
     for (unsigned k = 0; k < t->options.threads && st == MXD_OK; k++)
@@ -72,14 +80,21 @@ static bool is_finite(const mxdi_tape *t, uint32_t value)
 mxd_status mxdi_tape_blame(mxdi_tape *t, mxd_error *err)
 {
     if (!is_finite(t, t->input))
-        return mxdi_fail(err, MXD_E_RANGE, "step %lld: a sample of '%s' holds values that are no finite numbers", (long long)t->step, t->value[t->input].name);
+        return mxdi_fail(err, MXD_E_RANGE,
+                         "step %lld: a sample of '%s' holds values that are no finite numbers",
+                         (long long)t->step, t->value[t->input].name);
     for (uint32_t k = 0; k < t->n_ops; k++) {
         if (t->op[k].kind->forward)
             MXD_TRY(t->op[k].kind->forward(t, &t->op[k], err));
         if (!is_finite(t, t->op[k].out))
-            return mxdi_fail(err, MXD_E_RANGE, "step %lld: '%s' gives values that are no finite numbers; a lower --lr may help", (long long)t->step, t->op[k].name);
+            return mxdi_fail(
+                err, MXD_E_RANGE,
+                "step %lld: '%s' gives values that are no finite numbers; a lower --lr may help",
+                (long long)t->step, t->op[k].name);
     }
-    return mxdi_fail(err, MXD_E_RANGE, "step %lld: gradients are no finite numbers; a lower --lr may help", (long long)t->step);
+    return mxdi_fail(err, MXD_E_RANGE,
+                     "step %lld: gradients are no finite numbers; a lower --lr may help",
+                     (long long)t->step);
 }
 
 mxd_status mxdi_tape_refresh(mxdi_tape *t, mxd_error *err)
@@ -94,7 +109,8 @@ mxd_status mxdi_tape_forward(mxdi_tape *t, mxd_error *err)
     MXD_TRY(mxdi_tape_refresh(t, err));
     for (uint32_t k = 0; k < t->n_ops; k++)
         if (t->op[k].kind->forward)
-            MXD_TRY(mxdi_wrap(err, t->op[k].kind->forward(t, &t->op[k], err), "'%s'", t->op[k].name));
+            MXD_TRY(
+                mxdi_wrap(err, t->op[k].kind->forward(t, &t->op[k], err), "'%s'", t->op[k].name));
     return is_finite(t, t->output) ? MXD_OK : mxdi_tape_blame(t, err);
 }
 
@@ -105,7 +121,8 @@ mxd_status mxdi_tape_backward(mxdi_tape *t, mxd_error *err)
             memset(t->param[k]->dw, 0, (size_t)t->param[k]->n * sizeof(float));
     for (uint32_t k = t->n_ops; k-- > 0;)
         if (t->op[k].kind->backward && t->value[t->op[k].out].wants_grad)
-            MXD_TRY(mxdi_wrap(err, t->op[k].kind->backward(t, &t->op[k], err), "'%s'", t->op[k].name));
+            MXD_TRY(
+                mxdi_wrap(err, t->op[k].kind->backward(t, &t->op[k], err), "'%s'", t->op[k].name));
     return MXD_OK;
 }
 

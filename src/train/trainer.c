@@ -11,9 +11,12 @@
 
 static mxd_status make_tape(mxdi_trainer *t, mxd_error *err)
 {
-    mxdi_tape_options o = { .batch = t->options.batch, .threads = t->options.threads, .method = t->options.method, .seed = t->options.seed,
+    mxdi_tape_options o = { .batch       = t->options.batch,
+                            .threads     = t->options.threads,
+                            .method      = t->options.method,
+                            .seed        = t->options.seed,
                             .keep_values = t->options.keep_values };
-    o.isa = mxdi_cpu_isa();
+    o.isa               = mxdi_cpu_isa();
     if (t->options.isa)
         MXD_TRY(mxdi_isa_cap(&o.isa, t->options.isa, err));
     MXD_TRY(mxdi_tape_create(&t->tape, t->bound, t->canonical, &o, t->alloc, err));
@@ -35,8 +38,11 @@ static mxd_status end_at_logits(mxdi_graph *g, mxd_error *err)
 /* The float network as it came, for distillation. */
 static mxd_status make_teacher(mxdi_trainer *t, mxd_error *err)
 {
-    mxdi_graph *g = NULL;
-    mxdi_build_options o = { .isa = t->options.isa, .threads = t->options.threads, .batch = { t->options.batch }, .n_batches = 1 };
+    mxdi_graph        *g = NULL;
+    mxdi_build_options o = { .isa       = t->options.isa,
+                             .threads   = t->options.threads,
+                             .batch     = { t->options.batch },
+                             .n_batches = 1 };
     MXD_TRY(mxdi_graph_clone(&g, t->imported, err));
     const mxd_status st = end_at_logits(g, err);
     if (st != MXD_OK) {
@@ -44,13 +50,15 @@ static mxd_status make_teacher(mxdi_trainer *t, mxd_error *err)
         return st;
     }
     MXD_TRY(mxdi_engine_build(&t->teacher_engine, g, &o, t->registry, t->alloc, err));
-    return mxdi_session_open(&t->teacher_session, t->teacher_engine, t->options.threads, false, err);
+    return mxdi_session_open(&t->teacher_session, t->teacher_engine, t->options.threads, false,
+                             err);
 }
 
 static mxd_status check(const mxdi_train_options *o, const mxdi_train_data *data, mxd_error *err)
 {
     if (o->batch < MXDI_TRAIN_BLOCK || o->batch % MXDI_TRAIN_BLOCK)
-        return mxdi_fail(err, MXD_E_USAGE, "batch %lld: a multiple of %d expected", (long long)o->batch, MXDI_TRAIN_BLOCK);
+        return mxdi_fail(err, MXD_E_USAGE, "batch %lld: a multiple of %d expected",
+                         (long long)o->batch, MXDI_TRAIN_BLOCK);
     if (o->epochs < 1)
         return mxdi_fail(err, MXD_E_USAGE, "epochs %lld: 1 or more expected", (long long)o->epochs);
     if (!data->label)
@@ -70,8 +78,10 @@ static mxd_status create(mxdi_trainer *t, const mxdi_recipe *recipe, mxd_error *
     return t->options.distill > 0.0f ? make_teacher(t, err) : MXD_OK;
 }
 
-mxd_status mxdi_trainer_create(mxdi_trainer **out, const mxdi_graph *graph, const mxdi_recipe *recipe, const mxdi_train_data *data,
-                               const mxdi_train_data *eval, const mxdi_train_options *options, const mxdi_registry *registry, const mxd_allocator *alloc,
+mxd_status mxdi_trainer_create(mxdi_trainer **out, const mxdi_graph *graph,
+                               const mxdi_recipe *recipe, const mxdi_train_data *data,
+                               const mxdi_train_data *eval, const mxdi_train_options *options,
+                               const mxdi_registry *registry, const mxd_allocator *alloc,
                                mxd_error *err)
 {
     *out = NULL;
@@ -79,15 +89,15 @@ mxd_status mxdi_trainer_create(mxdi_trainer **out, const mxdi_graph *graph, cons
     mxdi_trainer *const t = MXDI_ALLOC(alloc, mxdi_trainer, 1);
     if (!t)
         return mxdi_nomem(err);
-    t->alloc = alloc;
+    t->alloc    = alloc;
     t->registry = registry;
-    t->options = *options;
-    t->data = *data;
+    t->options  = *options;
+    t->data     = *data;
     if (eval)
         t->eval = *eval;
-    t->imported = graph;
-    t->resumed_from = -1;
-    t->saved_at = mxdi_trainer_now();
+    t->imported         = graph;
+    t->resumed_from     = -1;
+    t->saved_at         = mxdi_trainer_now();
     const mxd_status st = create(t, recipe, err);
     if (st != MXD_OK) {
         mxdi_trainer_destroy(t);
@@ -124,14 +134,16 @@ mxd_status mxdi_trainer_save(mxdi_trainer *t, mxd_error *err)
 
 static mxd_status learn(mxdi_trainer *t, mxd_error *err)
 {
-    mxdi_loss loss;
-    const mxdi_train_options *const o = &t->options;
-    const int64_t steps = o->epochs * t->steps_of_epoch;
-    const double factor = mxdi_schedule_factor(o->schedule, t->step, steps, (int64_t)(o->warm_up * (double)t->steps_of_epoch));
-    t->tape->step = t->step;
+    mxdi_loss                       loss;
+    const mxdi_train_options *const o      = &t->options;
+    const int64_t                   steps  = o->epochs * t->steps_of_epoch;
+    const double                    factor = mxdi_schedule_factor(o->schedule, t->step, steps,
+                                                                  (int64_t)(o->warm_up * (double)t->steps_of_epoch));
+    t->tape->step                          = t->step;
     MXD_TRY(mxdi_trainer_batch_load(t, err));
     MXD_TRY(mxdi_tape_forward(t->tape, err));
-    MXD_TRY(mxdi_loss_cross_entropy(&loss, t->tape, t->label, o->smoothing, t->teacher_session ? t->teacher : NULL, o->distill, err));
+    MXD_TRY(mxdi_loss_cross_entropy(&loss, t->tape, t->label, o->smoothing,
+                                    t->teacher_session ? t->teacher : NULL, o->distill, err));
     MXD_TRY(mxdi_tape_backward(t->tape, err));
     MXD_TRY(mxdi_optimizer_step(&t->optimizer, o->optimizer.lr * factor, err));
     t->loss_sum += loss.sum;
@@ -144,36 +156,44 @@ static mxd_status learn(mxdi_trainer *t, mxd_error *err)
 static int report(const mxdi_trainer *t)
 {
     const int64_t done = (t->step - 1) % t->steps_of_epoch + 1, images = done * t->options.batch;
-    const double rate = t->epoch_seconds > 0.0 ? (double)t->epoch_images / t->epoch_seconds : 0.0;
+    const double  rate = t->epoch_seconds > 0.0 ? (double)t->epoch_images / t->epoch_seconds : 0.0;
     const int64_t left = (t->options.epochs * t->steps_of_epoch - t->step) * t->options.batch;
-    const mxdi_train_progress p = { .epoch = (t->step - 1) / t->steps_of_epoch, .epochs = t->options.epochs, .step = done, .steps = t->steps_of_epoch,
-                                    .loss = t->loss_sum / (double)images, .top1 = (double)t->correct / (double)images, .images_per_second = rate,
-                                    .seconds_left = rate > 0.0 ? (double)left / rate : 0.0 };
+    const mxdi_train_progress p = { .epoch             = (t->step - 1) / t->steps_of_epoch,
+                                    .epochs            = t->options.epochs,
+                                    .step              = done,
+                                    .steps             = t->steps_of_epoch,
+                                    .loss              = t->loss_sum / (double)images,
+                                    .top1              = (double)t->correct / (double)images,
+                                    .images_per_second = rate,
+                                    .seconds_left      = rate > 0.0 ? (double)left / rate : 0.0 };
     return t->options.progress ? t->options.progress(t->options.user, &p) : 0;
 }
 
 static void begin_epoch(mxdi_trainer *t)
 {
-    t->loss_sum = 0.0;
-    t->correct = 0;
+    t->loss_sum      = 0.0;
+    t->correct       = 0;
     t->epoch_seconds = 0.0;
-    t->epoch_images = 0;
+    t->epoch_images  = 0;
 }
 
 /* What the steps of the epoch that has just ended came to. */
 static void end_epoch(mxdi_trainer *t)
 {
     const double images = (double)(t->steps_of_epoch * t->options.batch);
-    t->history[t->step / t->steps_of_epoch - 1] = (mxdi_train_epoch){
-        t->loss_sum / images, (double)t->correct / images, (double)NAN, t->epoch_seconds > 0.0 ? (double)t->epoch_images / t->epoch_seconds : 0.0 };
+    t->history[t->step / t->steps_of_epoch - 1] =
+        (mxdi_train_epoch){ t->loss_sum / images, (double)t->correct / images, (double)NAN,
+                            t->epoch_seconds > 0.0 ? (double)t->epoch_images / t->epoch_seconds
+                                                   : 0.0 };
 }
 
 static mxd_status one_step(mxdi_trainer *t, bool *epoch_ended, mxd_error *err)
 {
     const double start = mxdi_trainer_now();
-    *epoch_ended = false;
+    *epoch_ended       = false;
     if (t->step == t->options.epochs * t->steps_of_epoch)
-        return mxdi_fail(err, MXD_E_INVAL, "training has ended after %lld epochs", (long long)t->options.epochs);
+        return mxdi_fail(err, MXD_E_INVAL, "training has ended after %lld epochs",
+                         (long long)t->options.epochs);
     if (t->step % t->steps_of_epoch == 0)
         begin_epoch(t);
     MXD_TRY(learn(t, err));
@@ -191,7 +211,9 @@ static mxd_status stop_or_go(mxdi_trainer *t, mxd_error *err)
 {
     if (t->stop || mxdi_trainer_now() - t->saved_at > t->options.checkpoint_seconds)
         MXD_TRY(mxdi_trainer_save(t, err));
-    return t->stop ? mxdi_fail(err, MXD_E_CANCELLED, "cancelled after step %lld", (long long)t->step) : MXD_OK;
+    return t->stop
+               ? mxdi_fail(err, MXD_E_CANCELLED, "cancelled after step %lld", (long long)t->step)
+               : MXD_OK;
 }
 
 mxd_status mxdi_trainer_step(mxdi_trainer *t, bool *epoch_ended, mxd_error *err)
@@ -216,13 +238,22 @@ mxd_status mxdi_trainer_epoch(mxdi_trainer *t, mxdi_train_epoch *out, mxd_error 
     return stop_or_go(t, err);
 }
 
-int64_t mxdi_trainer_epochs_done(const mxdi_trainer *t) { return t->step / t->steps_of_epoch; }
-int64_t mxdi_trainer_resumed_from(const mxdi_trainer *t) { return t->resumed_from > 0 ? t->resumed_from : 0; }
-const mxdi_train_epoch *mxdi_trainer_history(const mxdi_trainer *t) { return t->history; }
+int64_t mxdi_trainer_epochs_done(const mxdi_trainer *t)
+{
+    return t->step / t->steps_of_epoch;
+}
+int64_t mxdi_trainer_resumed_from(const mxdi_trainer *t)
+{
+    return t->resumed_from > 0 ? t->resumed_from : 0;
+}
+const mxdi_train_epoch *mxdi_trainer_history(const mxdi_trainer *t)
+{
+    return t->history;
+}
 
 void mxdi_trainer_hand_over(mxdi_trainer *t, mxdi_graph **canonical, mxdi_graph **exported)
 {
     *canonical = t->canonical;
-    *exported = t->exported;
-    t->lent = true;
+    *exported  = t->exported;
+    t->lent    = true;
 }

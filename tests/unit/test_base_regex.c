@@ -94,10 +94,11 @@ static void refused(void **state)
 static void hostile(void **state)
 {
     (void)state;
-    static const char *const refused_ones[] = { "((a{99}){99}){99}", "(a|b){20000}", "(a|aa|aaa)*[^a]$", "a{65536}" };
-    mxd_error err = MXD_ERROR_INIT;
-    bool      hit = false;
-    char      text[256];
+    static const char *const refused_ones[] = { "((a{99}){99}){99}", "(a|b){20000}",
+                                                "(a|aa|aaa)*[^a]$", "a{65536}" };
+    mxd_error                err            = MXD_ERROR_INIT;
+    bool                     hit            = false;
+    char                     text[256];
     memset(text, 'a', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     for (size_t k = 0; k < sizeof(refused_ones) / sizeof(refused_ones[0]); k++)

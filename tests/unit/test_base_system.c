@@ -25,8 +25,8 @@ static void caps_are_subsets(void **state)
     (void)state;
     static const char *const names[] = { "scalar",     "avx2", "avxvnni", "avx512",  "avx512vnni",
                                          "avx512bf16", "amx",  "neon",    "dotprod", "i8mm" };
-    const uint32_t here = mxdi_cpu_isa();
-    uint32_t       last = 0;
+    const uint32_t           here    = mxdi_cpu_isa();
+    uint32_t                 last    = 0;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         uint32_t         isa = 0xFFFFFFFFu;
         mxd_error        err = MXD_ERROR_INIT;
@@ -106,7 +106,8 @@ static void cgroup_quotas(void **state)
     assert_int_equal(quota(root, "0::/a/b\n"), 3);
     put(root, "a/cpu.max", "200000 100000\n"); /* the group above is tighter */
     assert_int_equal(quota(root, "0::/a/b\n"), 2);
-    put(root, "cpu.max", "50000 100000\n"); /* half a core is one thread; as a container sees it: the root itself */
+    put(root, "cpu.max",
+        "50000 100000\n"); /* half a core is one thread; as a container sees it: the root itself */
     assert_int_equal(quota(root, "0::/a/b\n"), 1);
     assert_int_equal(quota(root, "0::/\n"), 1);
     put(root, "cpu/c/cpu.cfs_quota_us", "400000\n");
@@ -172,8 +173,9 @@ static void every_index_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(caps_are_subsets), cmocka_unit_test(the_machine_has_facts), cmocka_unit_test(affinity_counts),
-        cmocka_unit_test(cgroup_quotas),    cmocka_unit_test(every_index_once),
+        cmocka_unit_test(caps_are_subsets), cmocka_unit_test(the_machine_has_facts),
+        cmocka_unit_test(affinity_counts),  cmocka_unit_test(cgroup_quotas),
+        cmocka_unit_test(every_index_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -351,7 +351,8 @@ mxd_status mxdi_cpu_session_run(mxd_run *r, const mxd_tensor *in, uint32_t n_in,
     return trace ? mxdi_cpu_trace_show(r, c.batch, trace, trace_user, err) : MXD_OK;
 }
 
-/* Lanes run beside each other, and one that ends early waits: shares of the time that has passed. */
+/* Lanes run beside each other, and one that ends early waits: shares of the time that has passed.
+ */
 static void share_wall(uint64_t *ns, uint32_t n, uint64_t wall)
 {
     double sum = 0.0;

@@ -40,7 +40,7 @@ typedef struct mxdi_matmul_q8_panel {
 
 struct mxdi_matmul_q8_kernel {
     const char *name;
-    int32_t     columns;      /* of a panel; 0: the plain definition, the rest is not used */
+    int32_t     columns; /* of a panel; 0: the plain definition, the rest is not used */
     int32_t     weight_bytes, nothing; /* as in conv_q8 */
     /* sums: those of b' over each column of the panel. */
     void (*pack)(uint8_t *w, int32_t *sums, const mxdi_matmul_q8_source *source);
