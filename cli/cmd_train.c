@@ -56,7 +56,7 @@ static const struct opt opts[] = {
     { OPT_STR, "checkpoint", 0, &checkpoint, false, "DIR",
       "save there, and continue from there (default: OUT.checkpoint, gone when done)" },
     { OPT_NUM, "checkpoint-seconds", 0, &every, false, "S",
-      "between two checkpoints (default: 10)" },
+      "at most, between two checkpoints (default: 10)" },
     { OPT_STR, "nni-calibration", 0, &nni_path, false, "FILE",
       "also write a quantized result as NNI's calibration_config (.json)" },
     { OPT_STR, "nni-dialect", 0, &nni_dialect, false, "v2|v3",

@@ -44,7 +44,7 @@ typedef struct mxd_train_options {
     uint32_t              threads;            /* 0: the machine's cores */
     const char           *isa;                /* cap, NULL: what the CPU has */
     const char           *checkpoint;         /* folder; NULL: none */
-    double                checkpoint_seconds; /* between two of them */
+    double                checkpoint_seconds; /* between two of them, at most */
     mxd_train_progress_fn progress;           /* may be NULL */
     void                 *user;
 } mxd_train_options;

@@ -77,6 +77,7 @@ static bool append_params(mxdi_bytes *b, const mxdi_trainer *t)
 
 mxd_status mxdi_checkpoint_write(mxdi_trainer *t, mxd_error *err)
 {
+    const double start = mxdi_trainer_now();
     char         path[PATH_SIZE];
     mxdi_bytes   b = { .alloc = t->alloc };
     struct state s = { .magic       = "mxdtrai",
@@ -100,8 +101,9 @@ mxd_status mxdi_checkpoint_write(mxdi_trainer *t, mxd_error *err)
     const mxd_status st = ok ? mxdi_file_write(path, b.data, b.size, err) : mxdi_nomem(err);
     mxdi_bytes_free(&b);
     if (st == MXD_OK) {
-        t->fresh    = true;
-        t->saved_at = mxdi_trainer_now();
+        t->fresh        = true;
+        t->saved_at     = mxdi_trainer_now();
+        t->save_seconds = t->saved_at - start;
     }
     return st;
 }

@@ -9,6 +9,9 @@
 #include "train/loss.h"
 #include "train/trainer_impl.h"
 
+enum { SAVE_SHARE = 200 /* a checkpoint may cost that part of the time */ };
+static const double FIRST_SAVE = 1.0; /* seconds until it is known what one costs */
+
 static mxd_status make_tape(mxdi_trainer *t, mxd_error *err)
 {
     mxdi_tape_options o = { .batch       = t->options.batch,
@@ -98,6 +101,7 @@ mxd_status mxdi_trainer_create(mxdi_trainer **out, const mxdi_graph *graph,
     t->imported         = graph;
     t->resumed_from     = -1;
     t->saved_at         = mxdi_trainer_now();
+    t->save_seconds     = FIRST_SAVE / SAVE_SHARE;
     const mxd_status st = create(t, recipe, err);
     if (st != MXD_OK) {
         mxdi_trainer_destroy(t);
@@ -206,10 +210,17 @@ static mxd_status one_step(mxdi_trainer *t, bool *epoch_ended, mxd_error *err)
     return MXD_OK;
 }
 
+/* Where a checkpoint costs little, the next one comes soon. */
+static bool checkpoint_is_due(const mxdi_trainer *t)
+{
+    const double since = mxdi_trainer_now() - t->saved_at;
+    return since > t->options.checkpoint_seconds || since > SAVE_SHARE * t->save_seconds;
+}
+
 /* When progress asked for it; else only a checkpoint that is due. */
 static mxd_status stop_or_go(mxdi_trainer *t, mxd_error *err)
 {
-    if (t->stop || mxdi_trainer_now() - t->saved_at > t->options.checkpoint_seconds)
+    if (t->stop || checkpoint_is_due(t))
         MXD_TRY(mxdi_trainer_save(t, err));
     return t->stop
                ? mxdi_fail(err, MXD_E_CANCELLED, "cancelled after step %lld", (long long)t->step)

@@ -37,9 +37,10 @@ struct mxdi_trainer {
     mxdi_train_epoch *history;
     double            epoch_seconds; /* spent in steps of this epoch, by this process */
     int64_t           epoch_images;
-    double            saved_at; /* monotonic seconds */
-    bool              stop;     /* progress asked for it */
-    bool              fresh;    /* nothing learned since the last checkpoint */
+    double            saved_at;     /* monotonic seconds */
+    double            save_seconds; /* what the last checkpoint took */
+    bool              stop;         /* progress asked for it */
+    bool              fresh;        /* nothing learned since the last checkpoint */
 };
 
 /* trainer_graph.c: the graphs, by recipe and calibration. */

@@ -137,7 +137,7 @@ static void ends_and_beginnings(void **state)
     run_end(c);
 }
 
-/* Saved after every step when no time may pass, and on request. */
+/* Saved on request, after every step when no time may pass, and where it costs nothing. */
 static void as_often_as_wanted(void **state)
 {
     (void)state;
@@ -146,14 +146,22 @@ static void as_often_as_wanted(void **state)
     mxdi_train_options o     = options(&never);
     bool               ended;
     mxdi_trainer      *t = run_trainer(c, NULL, &o);
+    t->save_seconds      = 1e9;
     assert_int_equal(mxdi_trainer_step(t, &ended, NULL), MXD_OK);
     assert_false(mxdi_path_exists(path));
     assert_int_equal(mxdi_trainer_save(t, NULL), MXD_OK);
     assert_true(mxdi_path_exists(path));
     mxdi_trainer_destroy(t);
     remove_checkpoint();
+    t               = run_trainer(c, NULL, &o);
+    t->save_seconds = 0.0;
+    assert_int_equal(mxdi_trainer_step(t, &ended, NULL), MXD_OK);
+    assert_true(mxdi_path_exists(path));
+    mxdi_trainer_destroy(t);
+    remove_checkpoint();
     o.checkpoint_seconds = -1.0;
     t                    = run_trainer(c, NULL, &o);
+    t->save_seconds      = 1e9;
     assert_int_equal(mxdi_trainer_step(t, &ended, NULL), MXD_OK);
     assert_true(mxdi_path_exists(path));
     mxdi_trainer_destroy(t);
