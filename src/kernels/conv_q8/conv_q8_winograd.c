@@ -9,15 +9,14 @@
 #include "kernels/conv_q8/conv_q8_op.h"
 
 enum {
-    POINTS       = MXDI_WINOGRAD_Q8_POINTS,
-    TILE         = MXDI_WINOGRAD_Q8_TILE,
-    MAX_TASKS    = 64,
-    TASK_MACS    = 2 << 20, /* products of a task, at least */
-    MIN_TILES    = 14,      /* in a chunk: one register tile in height */
-    BAND         = 28,      /* tiles whose transforms stay in L2 */
-    HEAVY_BAND   = 56,      /* the same for heavy weights: fewer passes over them */
-    HEAVY_BYTES  = 8 << 20,
-    CACHED_BYTES = 2 << 20 /* of weights that are there again in the next run */
+    POINTS      = MXDI_WINOGRAD_Q8_POINTS,
+    TILE        = MXDI_WINOGRAD_Q8_TILE,
+    MAX_TASKS   = 64,
+    TASK_MACS   = 2 << 20, /* products of a task, at least */
+    MIN_TILES   = 14,      /* in a chunk: one register tile in height */
+    BAND        = 28,      /* tiles whose transforms stay in L2 */
+    HEAVY_BAND  = 56,      /* the same for heavy weights: fewer passes over them */
+    HEAVY_BYTES = 8 << 20
 };
 
 static int64_t clamp(int64_t v, int64_t lo, int64_t hi)
@@ -54,9 +53,9 @@ static int64_t useful_taps(const mxdi_span *spans, int32_t n)
 }
 
 /* Estimated cycles of a run of `blocks` blocks: products, of which 8-bit ones take half the time of
- * 16-bit ones; transforms (60 for a vector of input channels of a tile, 120 for one of output
- * channels); and reading the weights, of which direct convolution hides most: at 8 bytes a cycle
- * from afar, and 24 from near, where products hide a part. The memory should buy a tenth. */
+ * 16-bit ones, or reading the weights meanwhile, at 8 bytes a cycle from afar; and transforms (60
+ * for a vector of input channels of a tile, 120 for one of output channels). The memory should buy
+ * a tenth. */
 bool mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op, int64_t blocks)
 {
     const mxdi_q8_base *d = &op->base;
@@ -67,12 +66,12 @@ bool mxdi_conv_q8_winograd_pays(const mxdi_conv_q8 *op, int64_t blocks)
     const double tiles  = images * (double)(mxdi_div_up(d->y.h, TILE) * mxdi_div_up(d->y.w, TILE));
     const double taps =
         images * (double)(useful_taps(d->spans_y, d->n_y) * useful_taps(d->spans_x, d->n_x));
-    const double passes = is_heavy(op) ? ceil(tiles / HEAVY_BAND) : 1.0;
-    const double read   = passes * weight_bytes(op) / (weight_bytes(op) > CACHED_BYTES ? 8 : 24);
-    const double direct = taps * c_in * c_out * op->kernel->weight_bytes / (8 * lanes);
-    const double fast   = tiles * POINTS * c_in * c_out / (4 * lanes) +
-                        tiles * (60 * c_in + 120 * c_out) / lanes + read;
-    return fast < 0.9 * direct;
+    const double passes     = is_heavy(op) ? ceil(tiles / HEAVY_BAND) : 1.0;
+    const double read       = passes * weight_bytes(op) / 8;
+    const double direct     = taps * c_in * c_out * op->kernel->weight_bytes / (8 * lanes);
+    const double products   = tiles * POINTS * c_in * c_out / (4 * lanes);
+    const double transforms = tiles * (60 * c_in + 120 * c_out) / lanes;
+    return transforms + fmax(products, read) < 0.9 * direct;
 }
 
 /* At least n elements of `size` bytes, an odd number of cache lines: neighbours spread over all

@@ -156,17 +156,20 @@ static void multiply(const mxdi_conv_q8 *op, const mxdi_conv_q8_panel *panel, co
     const int64_t    plane = (int64_t)w->pairs * panel->vectors * op->kernel->lanes * 2; /* of u */
     const mxdi_parts tiles = mxdi_parts_make(n_tiles, mxdi_div_up(n_tiles, w->fn->rows));
     mxdi_winograd_q8_product args = { .v_row = w->v_row, .pairs = w->pairs, .m_row = w->m_row };
+    args.next_step[1]             = plane * (int64_t)sizeof(int16_t) / (w->pairs * tiles.n);
     for (int32_t i = 0; i < POINTS; i++) {
-        args.u    = (const int16_t *)(const void *)panel->w + i * plane;
-        args.init = i == MXDI_WINOGRAD_Q8_CONSTANT ? w->init + panel->lane : zeros;
-        args.v    = v + i * w->v_plane;
-        args.m    = m + i * w->m_plane;
+        args.u       = (const int16_t *)(const void *)panel->w + i * plane;
+        args.init    = i == MXDI_WINOGRAD_Q8_CONSTANT ? w->init + panel->lane : zeros;
+        args.v       = v + i * w->v_plane;
+        args.m       = m + i * w->m_plane;
+        args.next[1] = (const uint8_t *)(args.u + plane);
         for (int64_t k = 0; k < tiles.n; k++) {
             const int64_t rows = tiles.few + (k < tiles.more);
             next_row(op, ahead);
-            args.next      = ahead->line;
-            args.next_step = ahead->step;
+            args.next[0]      = ahead->line;
+            args.next_step[0] = ahead->step;
             fn[rows](&args);
+            args.next[1] += w->pairs * args.next_step[1];
             args.v += rows * w->v_row;
             args.m += rows * w->m_row;
         }

@@ -52,9 +52,11 @@ typedef struct mxdi_winograd_q8_product {
     int64_t        v_row;
     const int16_t *u; /* [pair][lanes][2] */
     int32_t        pairs;
-    const int32_t *init;      /* per lane */
-    const uint8_t *next;      /* memory needed soon: a line is asked for with each pair, and need */
-    int64_t        next_step; /* not be there; bytes between two lines */
+    const int32_t *init; /* per lane */
+    /* Memory needed soon, which need not be there: with each pair a line of the first and two
+     * neighbours of the second are asked for; bytes to those of the following pair. */
+    const uint8_t *next[2];
+    int64_t        next_step[2];
     int32_t       *m;
     int64_t        m_row;
 } mxdi_winograd_q8_product;

@@ -83,10 +83,13 @@ MXD_INLINE void product(const int R, const int V, const mxdi_winograd_q8_product
         MXD_UNROLL
     for (int k = 0; k < V; k++)
         acc[i][k] = q8_load(t->init + k * VF32_LANES);
-    const uint8_t *next = t->next;
-    const int64_t  step = t->next_step;
-    for (int32_t left = t->pairs; left > 0; left--, next += step) {
-        __builtin_prefetch(next);
+    const uint8_t *next0 = t->next[0], *next1 = t->next[1];
+    for (int32_t left = t->pairs; left > 0; left--) {
+        __builtin_prefetch(next0);
+        __builtin_prefetch(next1);
+        __builtin_prefetch(next1 + 64);
+        next0 += t->next_step[0];
+        next1 += t->next_step[1];
         vi32 b[2];
         MXD_UNROLL
         for (int k = 0; k < V; k++)
