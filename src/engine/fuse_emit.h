@@ -46,6 +46,11 @@ mxd_status mxdi_fuse_accumulate(uint32_t *out, mxdi_fuser *f, uint32_t n, const 
                                 uint32_t target, const mxdi_stored *residual, bool residual_first,
                                 mxd_error *err);
 
+/* `value` as a table of the integers that it is made of (fuse_lookup.c), or those integers where
+ * nothing changes; *out MXD_NO_VALUE: it is no function of one small integer. */
+mxd_status mxdi_fuse_lookup(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_qspec *spec,
+                            uint32_t target, mxd_error *err);
+
 /* A new integer value (or `target` when given) of like's shape, with spec's type and parameters. */
 mxd_status mxdi_emit_value(uint32_t *out, mxdi_fuser *f, uint32_t like, const mxdi_qspec *spec,
                            uint32_t target, mxd_error *err);

@@ -85,51 +85,6 @@ mxd_status mxdi_fuse_stored(mxdi_stored *out, mxdi_fuser *f, uint32_t value, mxd
     return MXD_OK;
 }
 
-/* ---- tables ---- */
-
-/* T[q] = Quantize(f(Dequantize(q))); node MXD_NO_VALUE: f(v) = v. */
-static mxd_status emit_lookup(uint32_t *out, mxdi_fuser *f, uint32_t n, uint32_t like,
-                              const mxdi_stored *x, const mxdi_qspec *spec, uint32_t target,
-                              mxd_error *err)
-{
-    mxdi_graph *const g = f->g;
-    uint8_t           table[256];
-    for (int32_t k = 0; k < 256; k++) {
-        const int32_t q = x->affine.lo + k;
-        const float   real =
-            (float)((q < x->affine.hi ? q : x->affine.hi) - x->affine.zero_point[0]) *
-            x->affine.scale[0];
-        const float v =
-            n == MXD_NO_VALUE ? real : (float)mxdi_fuse_unary_value(&g->node[n], (double)real);
-        table[k] = (uint8_t)mxdi_fuse_clampq(v / spec->s, spec->z, spec->q_min, spec->q_max);
-    }
-    uint32_t t, y;
-    MXD_TRY(mxdi_emit_constant(&t, g, mxdi_dtype_is_signed(spec->dtype) ? MXD_S8 : MXD_U8, table,
-                               256, err));
-    MXD_TRY(mxdi_emit_value(&y, f, like, spec, target, err));
-    mxd_node *node;
-    MXD_TRY(
-        mxdi_emit_node(&node, f, "Lookup8", "mixdown", (uint32_t[]){ x->value, t }, 2, y, n, err));
-    *out = y;
-    return MXD_OK;
-}
-
-static mxd_status emit_requantize(uint32_t *out, mxdi_fuser *f, uint32_t value,
-                                  const mxdi_qspec *spec, uint32_t target, mxd_error *err)
-{
-    mxdi_stored x;
-    MXD_TRY(mxdi_fuse_stored(&x, f, value, err));
-    if (!mxdi_stored_is_small(&x))
-        return MXD_OK;
-    const bool same = x.affine.scale[0] == spec->s && x.affine.zero_point[0] == spec->z &&
-                      x.affine.dtype == spec->dtype && spec->q_min <= x.affine.lo &&
-                      spec->q_max >= x.affine.hi;
-    if (!same)
-        return emit_lookup(out, f, MXD_NO_VALUE, value, &x, spec, target, err);
-    *out = x.value; /* the same integers: no work */
-    return MXD_OK;
-}
-
 static mxd_status emit_softmax(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi_stored *x,
                                const mxdi_qspec *spec, uint32_t target, mxd_error *err)
 {
@@ -434,8 +389,11 @@ static mxd_status emit_from(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi
     const mxd_node *const node = &g->node[n];
     if (mxdi_node_is(node, "Conv") || mxdi_node_is(node, "Gemm") || mxdi_node_is(node, "MatMul"))
         return mxdi_fuse_accumulate(out, f, n, spec, target, NULL, false, err);
-    if (mxdi_node_is(node, "Add"))
-        return emit_add(out, f, n, spec, target, err);
+    if (mxdi_node_is(node, "Add")) {
+        MXD_TRY(emit_add(out, f, n, spec, target, err));
+        if (*out != MXD_NO_VALUE)
+            return MXD_OK;
+    }
     if (mxdi_node_is(node, "Concat"))
         return emit_concat(out, f, n, spec, target, err);
     if (mxdi_node_is(node, "Pad"))
@@ -448,8 +406,8 @@ static mxd_status emit_from(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi
     }
     const bool softmax = mxdi_node_is(node, "Softmax"), average = mxdi_node_is(node, "AveragePool");
     const bool mean = mxdi_node_is(node, "GlobalAveragePool") || mxdi_node_is(node, "ReduceMean");
-    if (!softmax && !average && !mean && !mxdi_fuse_unary(node))
-        return MXD_OK;
+    if (!softmax && !average && !mean)
+        return mxdi_fuse_lookup(out, f, node->out[0], spec, target, err);
     mxdi_stored x;
     MXD_TRY(mxdi_fuse_stored(&x, f, node->in[0], err));
     if (!mxdi_stored_is_small(&x))
@@ -458,9 +416,7 @@ static mxd_status emit_from(uint32_t *out, mxdi_fuser *f, uint32_t n, const mxdi
         return emit_softmax(out, f, n, &x, spec, target, err);
     if (average)
         return emit_average_pool(out, f, n, &x, spec, target, err);
-    if (mean)
-        return emit_reduce_mean(out, f, n, &x, spec, target, err);
-    return emit_lookup(out, f, n, g->node[n].out[0], &x, spec, target, err);
+    return emit_reduce_mean(out, f, n, &x, spec, target, err);
 }
 
 /* *out: the integers Quantize(value) by `spec`, or MXD_NO_VALUE when a float node without an
@@ -475,7 +431,7 @@ static mxd_status emit(uint32_t *out, mxdi_fuser *f, uint32_t value, const mxdi_
         return MXD_OK;
     const uint32_t n = f->links.producer[value];
     if (mxdi_node_is(&g->node[n], "DequantizeLinear"))
-        return emit_requantize(out, f, value, spec, target, err);
+        return mxdi_fuse_lookup(out, f, value, spec, target, err);
     if (mxdi_node_is(&g->node[n], "Relu") || mxdi_node_is(&g->node[n], "Clip")) {
         f->path[f->n_path++] = n;
         const mxd_status st  = emit_clamped(out, f, n, spec, target, err);

@@ -53,10 +53,11 @@ mxd_status mxdi_interp_lookup8(const mxdi_interp_call *c)
     MXD_TRY(lowest_of_input(c, &lo));
     MXD_TRY(mxdi_interp_want_shape(c, &c->out[0], "output", x->dim, x->rank));
     MXD_TRY(mxdi_interp_want_dtype(c, &c->out[0], "output", table->dtype));
-    MXD_TRY(mxdi_interp_want_count(c, table, "table", 256));
+    const int64_t tables = table->rank == 2 && x->rank > 0 ? x->dim[x->rank - 1] : 1;
+    MXD_TRY(mxdi_interp_want_count(c, table, "table", 256 * tables));
     const int64_t n = mxdi_interp_count(x);
     for (int64_t i = 0; i < n; i++)
-        mxdi_interp_move(&c->out[0], i, table, mxdi_interp_get_int(x, i) - lo);
+        mxdi_interp_move(&c->out[0], i, table, i % tables * 256 + mxdi_interp_get_int(x, i) - lo);
     return MXD_OK;
 }
 

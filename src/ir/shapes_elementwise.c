@@ -259,11 +259,12 @@ mxd_status mxdi_shape_of_q_add(mxdi_graph *g, const mxd_node *node, mxd_error *e
 
 mxd_status mxdi_shape_of_lookup8(mxdi_graph *g, const mxd_node *node, mxd_error *err)
 {
-    static const int64_t   entries[] = { 256 };
     const mxd_value *const x         = mxdi_shape_in(g, node, 0);
     const mxd_value *const table     = mxdi_shape_in(g, node, 1);
+    const bool             rows      = x->rank > 0 && table->rank == 2; /* one for each channel */
+    const int64_t          entries[] = { rows ? x->dim[x->rank - 1] : 256, 256 };
     MXD_TRY(mxdi_shape_types(g, node, 0, MXDI_BYTES | MXDI_TYPE(S4) | MXDI_TYPE(U4), err));
     MXD_TRY(mxdi_shape_types(g, node, 1, MXDI_ANY, err));
-    MXD_TRY(mxdi_shape_want(g, node, 1, entries, 1, err));
+    MXD_TRY(mxdi_shape_want(g, node, 1, entries, rows ? 2 : 1, err));
     return mxdi_shape_out(g, node, 0, table->dtype, x->dim, x->rank, err);
 }

@@ -418,6 +418,28 @@ static void quantizers(void **state)
     case_check(&c);
 }
 
+/* A table for each channel of the last axis: of the caller's integers, and of a blocked value. */
+static void tables_of_channels(void **state)
+{
+    (void)state;
+    for (int blocked = 0; blocked < 2; blocked++) {
+        cpu_case c;
+        case_begin(&c, 43, 9);
+        const uint32_t x = case_input(&c, MXD_S8, true, DIMS(9, 5, 3, 141));
+        uint32_t       m = x;
+        if (blocked) {
+            m = case_value(&c, MXD_S8, true, DIMS(9, 5, 3, 141));
+            case_node(&c, "MaxPool", m, INS(x));
+            case_ints(&c, "kernel_shape", DIMS(1, 1));
+        }
+        const uint32_t t = case_constant(&c, MXD_S8, DIMS(141, 256), NULL);
+        const uint32_t y = case_value(&c, MXD_S8, true, DIMS(9, 5, 3, 141));
+        case_node(&c, "Lookup8", y, INS(m, t));
+        case_output(&c, y);
+        case_check(&c);
+    }
+}
+
 static void cast(mxd_dtype from, mxd_dtype through, mxd_dtype to)
 {
     static const int64_t onnx[MXD_DTYPE_COUNT] = {
@@ -635,6 +657,7 @@ int main(void)
         cmocka_unit_test(reductions_and_what_normalizes),
         cmocka_unit_test(elements_are_moved),
         cmocka_unit_test(quantizers),
+        cmocka_unit_test(tables_of_channels),
         cmocka_unit_test(casts),
         cmocka_unit_test(transposed_convolutions),
         cmocka_unit_test(integers_one_by_one),

@@ -132,6 +132,24 @@ static void lookup_gives_the_tables_type(void **state)
     refused(c, MXD_E_SHAPE);
 }
 
+static void lookup_by_channel(void **state)
+{
+    (void)state;
+    interp_case *c = case_of("Lookup8");
+    double       table[512];
+    for (int k = 0; k < 512; k++)
+        table[k] = k < 256 ? 255 - k : (k + 7) % 256;
+    IN(c, S8, DIMS(2, 2), -128, -128, 127, 127);
+    case_in(c, MXD_U8, DIMS(2, 256), table, 512);
+    OUT(c, U8, DIMS(2, 2));
+    CHECK(c, 255, 7, 0, 6);
+    c = case_of("Lookup8"); /* a table for each of three, two given */
+    IN(c, U8, DIMS(1, 3), 1, 2, 3);
+    case_in(c, MXD_U8, DIMS(2, 256), table, 512);
+    OUT(c, U8, DIMS(1, 3));
+    refused(c, MXD_E_SHAPE);
+}
+
 /* ---- QAveragePool ---- */
 
 /* x (1, 1, 1, 4), kernel 3 with a pad of 1 on each side. */
@@ -303,6 +321,7 @@ int main(void)
         cmocka_unit_test(add_of_floats_is_refused),
         cmocka_unit_test(lookup_begins_at_the_lowest_value),
         cmocka_unit_test(lookup_gives_the_tables_type),
+        cmocka_unit_test(lookup_by_channel),
         cmocka_unit_test(pool_counts_the_image),
         cmocka_unit_test(pool_counts_padding),
         cmocka_unit_test(pool_beyond_the_padding),

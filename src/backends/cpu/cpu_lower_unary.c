@@ -7,6 +7,7 @@
 #include "backends/cpu/cpu_emit.h"
 #include "backends/cpu/cpu_lower.h"
 #include "base/dtype.h"
+#include "kernels/lookup8/lookup8.h"
 
 /* x in the layout that is there, and y like it. An output that leaves at once stays plain. */
 static mxd_status operands(uint32_t *y, uint32_t *x, mxdi_cpu_plan *p, const mxd_node *n,
@@ -132,21 +133,94 @@ const char *mxdi_cpu_check_unary(const mxd_graph_view *g, const mxd_node *n)
 
 /* ---- tables ---- */
 
+/* A table for each channel of the last axis. */
+struct channels {
+    const mxdi_lookup8 *k;
+    uint32_t            x, y;
+    int64_t             rows, n;
+    bool                grows;
+    const uint8_t      *table; /* (n, 256) */
+};
+
+/* Tasks are blocks of rows and channels, large enough that neighbours in memory stay together. */
+enum { CHANNELS_ROWS = 256, CHANNELS_EACH = 128 };
+
+static int64_t row_blocks(const struct channels *c, const mxdi_cpu_frame *f)
+{
+    return (mxdi_cpu_grown(f, c->rows, c->grows) + CHANNELS_ROWS - 1) / CHANNELS_ROWS;
+}
+
+static size_t channels_tasks(const void *op, const mxdi_cpu_frame *f)
+{
+    const struct channels *const c = op;
+    return (size_t)(row_blocks(c, f) * ((c->n + CHANNELS_EACH - 1) / CHANNELS_EACH));
+}
+
+static void channels_run(const void *op, const mxdi_cpu_frame *f, size_t begin, size_t end,
+                         unsigned thread)
+{
+    const struct channels *const c    = op;
+    const int64_t                rows = mxdi_cpu_grown(f, c->rows, c->grows);
+    const int64_t                each = row_blocks(c, f);
+    (void)thread;
+    for (int64_t i = (int64_t)begin; i < (int64_t)end; i++) {
+        const int64_t row = i % each * CHANNELS_ROWS, from = i / each * CHANNELS_EACH;
+        const int64_t at = row * c->n + from;
+        c->k->lookup_rows((uint8_t *)f->ptr[c->y] + at, (const uint8_t *)f->ptr[c->x] + at,
+                          rows - row < CHANNELS_ROWS ? rows - row : CHANNELS_ROWS,
+                          c->n - from < CHANNELS_EACH ? c->n - from : CHANNELS_EACH, c->n,
+                          c->table + 256 * from);
+    }
+}
+
+static const mxdi_cpu_kind channels_kind = { channels_tasks, channels_run, NULL };
+
+static mxd_status lower_channels(mxdi_cpu_plan *p, const mxd_node *n, const uint8_t *table,
+                                 mxd_error *err)
+{
+    const mxd_value *const x  = mxdi_cpu_in(p->g, n, 0);
+    struct channels *const op = MXDI_CPU_NEW_OP(p, struct channels);
+    if (!op)
+        return mxdi_nomem(err);
+    *op      = (struct channels){ .k     = mxdi_lookup8_select(p->program->isa),
+                                  .n     = x->dim[x->rank - 1],
+                                  .grows = x->batch_axis == 0,
+                                  .table = table };
+    op->rows = mxdi_cpu_count(x) / op->n;
+    MXD_TRY(mxdi_cpu_get_plain(&op->x, p, n->in[0], err));
+    MXD_TRY(mxdi_cpu_make_plain(&op->y, p, n->out[0], true, err));
+    const mxdi_cpu_emission e = { .kind     = &channels_kind,
+                                  .op       = op,
+                                  .in       = &op->x,
+                                  .n_in     = 1,
+                                  .out      = &op->y,
+                                  .n_out    = 1,
+                                  .in_place = true,
+                                  .computed = "u8",
+                                  .derived  = (size_t)op->n * 256,
+                                  .kernel   = mxdi_cpu_kernel_name(p, "lookup8", op->k->name) };
+    return e.kernel ? mxdi_cpu_emit(p, &e, err) : mxdi_nomem(err);
+}
+
 mxd_status mxdi_cpu_lower_lookup8(mxdi_cpu_plan *p, const mxd_node *n, mxd_error *err)
 {
     const mxd_value *const vx = mxdi_cpu_in(p->g, n, 0), *const t = mxdi_cpu_in(p->g, n, 1),
                            *const vy = mxdi_cpu_out(p->g, n, 0);
-    uint8_t                       table[256];
     uint32_t                      x, y;
     int64_t                       lo, hi;
     if (!t || !t->data || t->bytes < 256 || !mxdi_dtype_range(vx->dtype, &lo, &hi))
         return mxdi_fail(err, MXD_E_INVAL, "a constant table of 256 bytes expected");
-    for (int64_t k = 0; k < 256; k++) { /* by byte as stored: q + 128 or q */
-        const int64_t q = k - mxdi_cpu_shift(vx->dtype);
+    uint8_t *const table = mxdi_arena_alloc(&p->program->arena, t->bytes, 1, 64);
+    if (!table)
+        return mxdi_nomem(err);
+    for (size_t k = 0; k < t->bytes; k++) { /* by byte as stored: q + 128 or q */
+        const int64_t q = (int64_t)(k % 256) - mxdi_cpu_shift(vx->dtype);
         const int64_t i = q < lo ? 0 : q > hi ? hi - lo : q - lo;
-        table[k] =
-            (uint8_t)(((const uint8_t *)t->data)[i] ^ (mxdi_cpu_shift(vy->dtype) ? 0x80 : 0));
+        table[k]        = (uint8_t)(((const uint8_t *)t->data)[(int64_t)(k - k % 256) + i] ^
+                             (mxdi_cpu_shift(vy->dtype) ? 0x80 : 0));
     }
+    if (t->rank == 2)
+        return lower_channels(p, n, table, err);
     MXD_TRY(operands(&y, &x, p, n, err));
     return mxdi_cpu_emit_lookup8(p, y, x, table, err);
 }

@@ -443,25 +443,23 @@ static inline vu8 vu8_max(vu8 a, vu8 b)
     return _mm256_max_epu8(a, b);
 }
 
-static inline vu8 vu8_xor(vu8 a, vu8 b)
+/* Piece i (16 bytes) of v[j] and piece j of v[i] change places; as many vectors as pieces. */
+static inline void vu8_swap_pieces(vu8 v[2])
 {
-    return _mm256_xor_si256(a, b);
+    const vu8 a = v[0], b = v[1];
+    v[0] = _mm256_permute2x128_si256(a, b, 0x20);
+    v[1] = _mm256_permute2x128_si256(a, b, 0x31);
 }
 
-static inline vu8 vu8_subs_s8(vu8 a, vu8 b) /* as signed bytes, saturating */
+/* a0 b0 a1 b1 ... in each piece: of its low half, then of its high half. */
+static inline vu8 vu8_zip_lo(vu8 a, vu8 b)
 {
-    return _mm256_subs_epi8(a, b);
+    return _mm256_unpacklo_epi8(a, b);
 }
 
-static inline vu8 vu8_repeat16(const uint8_t *p) /* 16 bytes in every piece of 16 */
+static inline vu8 vu8_zip_hi(vu8 a, vu8 b)
 {
-    return _mm256_broadcastsi128_si256(q128_load(p));
-}
-
-/* In each piece of 16: table[index & 15], 0 where index has its top bit. */
-static inline vu8 vu8_shuffle16(vu8 table, vu8 index)
-{
-    return _mm256_shuffle_epi8(table, index);
+    return _mm256_unpackhi_epi8(a, b);
 }
 
 /* Sums of eight neighbouring bytes, as 64-bit lanes to be added up by vu8_total. */

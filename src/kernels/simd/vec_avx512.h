@@ -411,24 +411,26 @@ static inline vu8 vu8_max(vu8 a, vu8 b)
     return _mm512_max_epu8(a, b);
 }
 
-static inline vu8 vu8_xor(vu8 a, vu8 b)
+static inline void vu8_swap_pieces(vu8 v[4])
 {
-    return _mm512_xor_si512(a, b);
+    const vu8 a = _mm512_shuffle_i32x4(v[0], v[1], 0x44),
+              b = _mm512_shuffle_i32x4(v[2], v[3], 0x44),
+              c = _mm512_shuffle_i32x4(v[0], v[1], 0xEE),
+              d = _mm512_shuffle_i32x4(v[2], v[3], 0xEE);
+    v[0]        = _mm512_shuffle_i32x4(a, b, 0x88);
+    v[1]        = _mm512_shuffle_i32x4(a, b, 0xDD);
+    v[2]        = _mm512_shuffle_i32x4(c, d, 0x88);
+    v[3]        = _mm512_shuffle_i32x4(c, d, 0xDD);
 }
 
-static inline vu8 vu8_subs_s8(vu8 a, vu8 b)
+static inline vu8 vu8_zip_lo(vu8 a, vu8 b)
 {
-    return _mm512_subs_epi8(a, b);
+    return _mm512_unpacklo_epi8(a, b);
 }
 
-static inline vu8 vu8_repeat16(const uint8_t *p)
+static inline vu8 vu8_zip_hi(vu8 a, vu8 b)
 {
-    return _mm512_broadcast_i32x4(q128_load(p));
-}
-
-static inline vu8 vu8_shuffle16(vu8 table, vu8 index)
-{
-    return _mm512_shuffle_epi8(table, index);
+    return _mm512_unpackhi_epi8(a, b);
 }
 
 static inline vu8 vu8_add_sums(vu8 sums, vu8 a)

@@ -521,6 +521,21 @@ static inline vu8 vu8_max(vu8 a, vu8 b)
     return neon_from_u8(vmaxq_u8(neon_u8(a), neon_u8(b)));
 }
 
+static inline void vu8_swap_pieces(vu8 v[1])
+{
+    (void)v; /* the only one */
+}
+
+static inline vu8 vu8_zip_lo(vu8 a, vu8 b)
+{
+    return q128_zip_lo_u8(a, b);
+}
+
+static inline vu8 vu8_zip_hi(vu8 a, vu8 b)
+{
+    return q128_zip_hi_u8(a, b);
+}
+
 static inline vu8 vu8_add_sums(vu8 sums, vu8 a)
 {
     const uint32x4_t fours = vpaddlq_u16(vpaddlq_u8(neon_u8(a)));
