@@ -6,6 +6,8 @@
  */
 #include "kernels/conv_f32/conv_f32_impl.h"
 
+enum { LINE = 16 }; /* words of a cache line */
+
 /* Where the words of x are: x itself, or the prepared copy of a band's inputs. */
 typedef struct source {
     const float *base;
@@ -100,6 +102,14 @@ static void set_taps(mxdi_tile_f32_args *args, const mxdi_conv_f32 *op, const so
     }
 }
 
+/* One tile. The first two of a panel that does not stay in L2 fetch the next one meanwhile, every
+ * other line each. */
+static void run_tile(mxdi_tile_f32_args *args, mxdi_tile_f32_fn fn)
+{
+    fn(args);
+    args->b_next = args->b_next == args->b_panel ? args->b_panel + LINE : 0;
+}
+
 /* Runs `fn` of m rows over the n rows of a walk's first dimension, in tiles of nearly equal height.
  */
 static void run_rows(mxdi_tile_f32_args *args, const mxdi_tile_f32_fn *fn, int64_t n,
@@ -110,7 +120,7 @@ static void run_rows(mxdi_tile_f32_args *args, const mxdi_tile_f32_fn *fn, int64
         const int64_t m = (t + 1) * n / tiles - t * n / tiles, half = (m + 1) / 2;
         args->a_half = half * walk->x[0];
         args->c_half = half * walk->y[0];
-        fn[m](args);
+        run_tile(args, fn[m]);
         args->a += m * walk->x[0];
         args->c += m * walk->y[0];
         if (args->r)
@@ -123,22 +133,21 @@ static void run_rows(mxdi_tile_f32_args *args, const mxdi_tile_f32_fn *fn, int64
 static void run_walk(const mxdi_tile_f32_args *start, const mxdi_tile_f32_fn *fn, int64_t max_rows,
                      const mxdi_walk *walk)
 {
-    const bool    pair = walk->rank > 1 && 2 * walk->n[0] <= max_rows;
-    const int64_t n1 = walk->rank > 1 ? walk->n[1] : 1, n2 = walk->rank > 2 ? walk->n[2] : 1;
-    const int64_t outer = n1 * n2 * (walk->rank > 3 ? walk->n[3] : 1);
+    const bool         pair = walk->rank > 1 && 2 * walk->n[0] <= max_rows;
+    const int64_t      n1 = walk->rank > 1 ? walk->n[1] : 1, n2 = walk->rank > 2 ? walk->n[2] : 1;
+    const int64_t      outer = n1 * n2 * (walk->rank > 3 ? walk->n[3] : 1);
+    mxdi_tile_f32_args args  = *start;
     for (int64_t i = 0; i < outer;) {
-        const int64_t      i1 = i % n1, i2 = i / n1 % n2, i3 = i / n1 / n2;
-        const int64_t      x    = i1 * walk->x[1] + i2 * walk->x[2] + i3 * walk->x[3];
-        const int64_t      y    = i1 * walk->y[1] + i2 * walk->y[2] + i3 * walk->y[3];
-        mxdi_tile_f32_args args = *start;
-        args.a += x;
-        args.c += y;
-        if (args.r)
-            args.r += y;
+        const int64_t i1 = i % n1, i2 = i / n1 % n2, i3 = i / n1 / n2;
+        const int64_t x = i1 * walk->x[1] + i2 * walk->x[2] + i3 * walk->x[3];
+        const int64_t y = i1 * walk->y[1] + i2 * walk->y[2] + i3 * walk->y[3];
+        args.a          = start->a + x;
+        args.c          = start->c + y;
+        args.r          = start->r ? start->r + y : NULL;
         if (pair && i1 + 1 < n1) {
             args.a_half = walk->x[1];
             args.c_half = walk->y[1];
-            fn[2 * walk->n[0]](&args);
+            run_tile(&args, fn[2 * walk->n[0]]);
             i += 2;
         } else {
             run_rows(&args, fn, walk->n[0], max_rows, walk);
@@ -195,6 +204,7 @@ static void run_region(const mxdi_conv_f32 *op, const mxdi_conv_f32_io *io, cons
                           : MXDI_TILE_F32_CLAMP;
         args.a      = src->base + first + group * src->group;
         args.c      = io->y + out + c;
+        args.b_next = op->heavy ? args.b_panel : 0;
         args.r      = d->residual ? io->r + out + c : NULL;
         run_walk(&args,
                  is_wide  ? tile->wide_fn

@@ -15,7 +15,8 @@ enum {
     MIN_TILES  = 14, /* in a chunk: one register tile in height */
     MAX_BAND   = 56,
     MAX_BYTES  = 2 << 20, /* of scratch; past L2 it is streamed, which the products hide */
-    LANES      = 128      /* multiplied together */
+    LANES      = 128,     /* multiplied together */
+    LINE       = 16       /* words of a cache line */
 };
 
 static int64_t div_up(int64_t a, int64_t b)
@@ -157,7 +158,8 @@ static void transform_inputs(const mxdi_conv_f32 *op, const float *x, float *v, 
     }
 }
 
-/* The 36 products of `n` tiles with the panels [p0, p1). */
+/* The 36 products of `n` tiles with the panels [p0, p1). The first two steps of a panel fetch the
+ * next one meanwhile, every other line each. */
 static void multiply(const mxdi_conv_f32 *op, const float *v, float *m, int64_t n, int32_t p0,
                      int32_t p1)
 {
@@ -165,6 +167,7 @@ static void multiply(const mxdi_conv_f32 *op, const float *v, float *m, int64_t 
     const mxdi_conv_f32_winograd   *w     = &op->winograd;
     const struct mxdi_tile_f32     *tile  = op->tile;
     const int64_t                   plane = (int64_t)op->c_in * mxdi_conv_f32_group_lanes(op);
+    const int64_t                   panel = (int64_t)tile->full * op->c_in;
     const int64_t                   steps = div_up(n, tile->rows);
     mxdi_tile_f32_args              args  = { .a_row  = w->v_row,
                                               .a_k    = 1,
@@ -177,12 +180,14 @@ static void multiply(const mxdi_conv_f32 *op, const float *v, float *m, int64_t 
                                               .finish = MXDI_TILE_F32_SCALE };
     for (int32_t i = 0; i < POINTS; i++) {
         for (int32_t p = p0; p < p1; p++) {
+            const int64_t next = p + 1 < p1 ? panel : plane - (p - p0) * panel;
             const bool narrow = p + 1 == op->panels && mxdi_conv_f32_last_lanes(op) == tile->narrow;
-            args.b            = op->weights + i * plane + (int64_t)p * tile->full * op->c_in;
+            args.b            = op->weights + i * plane + p * panel;
             for (int64_t s = 0; s < steps; s++) {
                 const int64_t from = s * n / steps, rows = (s + 1) * n / steps - from,
                               half = (rows + 1) / 2;
                 args.a             = v + i * w->v_plane + from * w->v_row;
+                args.b_next        = s < 2 ? next + s * LINE : 0;
                 args.a_half        = half * w->v_row;
                 args.c      = m + i * w->m_plane + from * w->m_row + (int64_t)(p - p0) * tile->full;
                 args.c_half = half * w->m_row;

@@ -32,6 +32,8 @@ typedef struct mxdi_tile_f32_args {
     const float *b;
     int64_t      b_ky;    /* skipped in B behind the n_kx taps of one ky */
     int64_t      b_panel; /* between panels, of wide tiles */
+    int64_t      b_next;  /* from the words of a k step to a cache line of B that is read later, to
+                             fetch it meanwhile; 0: what comes next here */
     const float *init;    /* per lane */
     float       *c;
     int64_t      c_row, c_half;

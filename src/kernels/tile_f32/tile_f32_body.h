@@ -10,7 +10,7 @@
 enum {
     NARROW = VF32_LANES,
     FULL   = 2 * VF32_LANES,
-    AHEAD  = 1024 /* words of B prefetched: some 32 steps */
+    AHEAD  = 1024 /* words of B: some 32 steps are fetched ahead */
 };
 
 /* c = clamp(round(alpha * sum) + r) of any number of lanes, from sums put aside in memory. */
@@ -79,14 +79,13 @@ MXD_INLINE const float *row_at(const float *a, int i, int64_t s, int64_t s3, int
 
 /* One k step: every accumulator once. */
 MXD_INLINE void step(vf32 acc[TILE_ROWS][8], const float *a0, const float *a1, int64_t s,
-                     int64_t s3, int64_t s5, const float *b, int64_t b_panel, const int rows,
-                     const int vecs, const int panels)
+                     int64_t s3, int64_t s5, const float *b, int64_t b_panel, int64_t next,
+                     const int rows, const int vecs, const int panels)
 {
     const int half = (rows + 1) / 2, width = vecs * panels;
     vword     w[8];
-    MXD_UNROLL
-    for (int v = 0; v < vecs; v++)
-        __builtin_prefetch(b + AHEAD + v * VF32_LANES);
+    __builtin_prefetch(b + AHEAD);
+    __builtin_prefetch(b + next);
     MXD_UNROLL
     for (int v = 0; v < width; v++)
         w[v] = word_load(b + v / vecs * b_panel + v % vecs * VF32_LANES);
@@ -138,8 +137,8 @@ MXD_INLINE void tile(const mxdi_tile_f32_args *p, const int rows, const int vecs
 {
     const int     width = vecs * panels;
     const int64_t s = p->a_row, s3 = 3 * s, s5 = 5 * s, half = p->a_half, k = p->k,
-                  b_panel = p->b_panel;
-    int64_t      a_k      = p->a_k;
+                  b_panel = p->b_panel, next = p->b_next ? p->b_next : AHEAD + VF32_LANES;
+    int64_t      a_k = p->a_k;
     const float *a = p->a, *b = p->b;
     vf32         acc[TILE_ROWS][8];
     MXD_UNROLL
@@ -153,7 +152,7 @@ MXD_INLINE void tile(const mxdi_tile_f32_args *p, const int rows, const int vecs
         for (int64_t kx = p->n_kx; kx > 0; kx--, ax += p->a_kx) {
             const float *a0 = ax, *a1 = ax + half;
             for (int64_t i = k; i > 0; i--, a0 += a_k, a1 += a_k, b += vecs * VF32_LANES) {
-                step(acc, a0, a1, s, s3, s5, b, b_panel, rows, vecs, panels);
+                step(acc, a0, a1, s, s3, s5, b, b_panel, next, rows, vecs, panels);
                 __asm__("" : "+r"(a_k)); /* else gcc doubles the code for a_k = 1 */
             }
         }
