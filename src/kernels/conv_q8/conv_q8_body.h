@@ -102,6 +102,18 @@ MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_
     }
 }
 
+/* Asks for the outputs and residuals of the rows behind those of the tile. */
+MXD_INLINE void ask_behind(const int R, const mxdi_conv_q8_tile *t)
+{
+    const int64_t  row = t->y_row;
+    const uint8_t *y = (const uint8_t *)t->y + R * row, *r = t->r + R * row;
+    MXD_UNROLL
+    for (int i = 0; i < R; i++) {
+        __builtin_prefetch(y + i * row);
+        __builtin_prefetch(r + i * row);
+    }
+}
+
 /* What the rows of a tile have in common behind the accumulators. */
 struct finish {
     struct vpost   post;
@@ -222,6 +234,8 @@ MXD_INLINE void tile(const int R, const int V, const mxdi_conv_q8_tile *t)
 {
     const int   chains = R * V, partial_sums = chains >= Q8_CHAINS ? 1 : chains >= 4 ? 2 : 4;
     struct vrow acc[4][MXDI_CONV_Q8_MAX_ROWS];
+    if (R >= FEW && t->far)
+        ask_behind(R, t);
     multiply(R, V, partial_sums, t, acc);
     if (t->post->kind == MXDI_POST_Q8_PLAIN) {
         finish_plain(R, V, t, acc[0]);

@@ -50,10 +50,11 @@ typedef struct mxdi_conv_q8_tile {
     void                   *y;
     const uint8_t          *r;     /* with y's strides */
     int64_t                 y_row; /* bytes */
-    size_t                  n;     /* channels to store, >= 1 */
-    size_t                  pads;  /* of an f32 y: lanes behind them that become 0 */
-    const mxdi_post_q8     *post;
-    int32_t                *set_up; /* of the task: how tile registers are, 0 at first */
+    bool                far;  /* y and r come from memory: those of the next rows are asked for */
+    size_t              n;    /* channels to store, >= 1 */
+    size_t              pads; /* of an f32 y: lanes behind them that become 0 */
+    const mxdi_post_q8 *post;
+    int32_t            *set_up; /* of the task: how tile registers are, 0 at first */
     /* What is asked for meanwhile: two streams, a step further with each k4; or, where `ahead` is
      * not 0, the weights that many bytes ahead. Tiles of a few rows ask for nothing. */
     const uint8_t *next[2];

@@ -12,6 +12,7 @@ enum {
     WEIGHTS_IN_L2 = 400 << 10, /* bytes of panels that stay in L2, of 1 MB, beside activations */
     WEIGHTS_IN_L1 = 24 << 10,
     INPUTS_IN_L1  = 32 << 10, /* bytes of x that all panels of a task use before the next */
+    OUTPUTS_IN_L2 = 1 << 20,  /* bytes of y and r that are still there from the step before */
     TASK_MACS     = 2 << 20, /* about two microseconds: handing out less costs more than it gains */
     TASKS_WANTED  = 128,     /* even loads for 16 threads */
     ALL_TILES     = 1 << 30,
@@ -34,7 +35,8 @@ struct call {
     uint8_t                  *y;
     int64_t                   step;         /* of struct split */
     const mxdi_conv_q8_panel *panels, *end; /* of the task */
-    int32_t                  *set_up;       /* of the tiles */
+    bool                      far;          /* of the tiles, as the next */
+    int32_t                  *set_up;
 };
 
 /* Runs of a rectangle: rows at constant distances, in bytes, and how they are cut into tiles. */
@@ -237,6 +239,7 @@ static void run_rectangle(const struct call *c, int64_t block, int32_t i, int32_
                                 .k4     = pattern->k4,
                                 .y_row  = w.y[0],
                                 .post   = &d->post,
+                                .far    = c->far,
                                 .set_up = c->set_up };
     for (int64_t u = 0; u < w.n[2]; u++)
         for (int64_t v = 0; v < w.n[1]; v++)
@@ -302,9 +305,11 @@ void mxdi_conv_q8_direct_run(const mxdi_conv_q8 *op, const mxdi_conv_q8_io *io, 
     struct task                     at       = task_at(&s, io->blocks, (int64_t)begin);
     int64_t                         gathered = -1; /* block */
     int32_t                         set_up   = 0;
-    struct call                     c        = {
-                                   .op = op, .x = io->x, .r = io->r, .y = io->y, .step = s.step, .set_up = &set_up
-    };
+    struct call                     c        = { .op = op, .x = io->x, .r = io->r, .y = io->y };
+
+    c.step   = s.step;
+    c.far    = io->r && 2 * io->blocks * op->base.y.block_stride > OUTPUTS_IN_L2;
+    c.set_up = &set_up;
     if (op->gather.copy)
         c.x = io->scratch;
     for (size_t t = begin; t < end; t++, task_next(&at, &s, io->blocks)) {
