@@ -50,6 +50,16 @@ static const mxd_tensor *find(const struct checker *c, const char *name)
     return NULL;
 }
 
+/* Integers that the network is fed are held like those that it makes. */
+static mxd_status keep_inputs(struct checker *c, const mxdi_graph *g, const mxd_tensor *in,
+                              uint32_t n_in, mxd_error *err)
+{
+    for (uint32_t k = 0; k < n_in && k < g->n_inputs; k++)
+        if (!mxdi_dtype_is_float(in[k].dtype))
+            MXD_TRY(keep(c, g->value[g->input[k]].name, &in[k], err));
+    return MXD_OK;
+}
+
 enum { MAX_ENDS = 32 };
 
 /* All inputs of the node as tensors; false when one is not held. */
@@ -108,7 +118,9 @@ mxd_status mxdi_engine_check(uint32_t *checked, uint32_t *differing, const mxdi_
     const mxdi_plan *const p = &e->plan[e->n_plans - 1];
     mxdi_arena_init(&c.arena, e->alloc);
     *checked = *differing = 0;
-    mxd_status st         = mxdi_session_open(&s, e, threads, true, err);
+    mxd_status st         = keep_inputs(&c, p->graph, in, n_in, err);
+    if (st == MXD_OK)
+        st = mxdi_session_open(&s, e, threads, true, err);
     if (st == MXD_OK)
         st = mxdi_session_trace(s, in, n_in, out, n_out, keep, &c, err);
     for (uint32_t k = 0; k < p->n_parts && st == MXD_OK; k++) {

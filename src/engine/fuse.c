@@ -9,9 +9,8 @@ static const struct {
     const char *name;
     mxd_status (*run)(mxdi_graph *g, mxd_error *err);
 } stages[] = {
-    { "fuse-idiom", mxdi_fuse_idiom },
-    { "fuse-qdq", mxdi_fuse_qdq },
-    { "fuse-residual", mxdi_fuse_residual },
+    { "fuse-idiom", mxdi_fuse_idiom }, { "fuse-picture", mxdi_fuse_picture },
+    { "fuse-qdq", mxdi_fuse_qdq },     { "fuse-residual", mxdi_fuse_residual },
     { "fuse-float", mxdi_fuse_float },
 };
 

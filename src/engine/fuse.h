@@ -16,6 +16,8 @@ mxd_status mxdi_fuse(mxdi_graph *g, mxd_error *err);
 /* ---- its stages, in order ---- */
 mxd_status mxdi_fuse_idiom(
     mxdi_graph *g, mxd_error *err); /* written out in older ops -> Gelu, LayerNormalization */
+mxd_status mxdi_fuse_picture(mxdi_graph *g,
+                             mxd_error  *err); /* bytes cast, scaled, quantized -> LookupChannels */
 mxd_status mxdi_fuse_qdq(mxdi_graph *g,
                          mxd_error  *err); /* quantizers and what feeds them -> integer ops */
 mxd_status mxdi_fuse_residual(mxdi_graph *g, mxd_error *err); /* QConv/QMatMul + QAdd -> one */

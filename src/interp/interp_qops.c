@@ -61,6 +61,27 @@ mxd_status mxdi_interp_lookup8(const mxdi_interp_call *c)
     return MXD_OK;
 }
 
+mxd_status mxdi_interp_lookup_channels(const mxdi_interp_call *c)
+{
+    const mxd_tensor *const x = &c->in[0], *const table = &c->in[1];
+    const bool last = mxd_node_int(c->node, "channels_last", 0) != 0;
+    if (x->rank != 4)
+        return mxdi_fail(c->err, MXD_E_SHAPE, "input: expected 4 dimensions, got %d", x->rank);
+    const int64_t n = x->dim[0], channels = x->dim[last ? 3 : 1];
+    const int64_t h = x->dim[last ? 1 : 2], w = x->dim[last ? 2 : 3];
+    MXD_TRY(
+        mxdi_interp_want_shape(c, &c->out[0], "output", (const int64_t[]){ n, channels, h, w }, 4));
+    MXD_TRY(mxdi_interp_want_dtype(c, &c->out[0], "output", table->dtype));
+    MXD_TRY(mxdi_interp_want_shape(c, table, "table", (const int64_t[]){ channels, 256 }, 2));
+    for (int64_t i = 0; i < n * channels * h * w; i++) {
+        const int64_t pixel = i % (h * w), ch = i / (h * w) % channels;
+        const int64_t image = i / (h * w) / channels;
+        const int64_t from  = last ? (image * h * w + pixel) * channels + ch : i;
+        mxdi_interp_move(&c->out[0], i, table, 256 * ch + mxdi_interp_get_int(x, from));
+    }
+    return MXD_OK;
+}
+
 /* A sum of integers as int32, modulo 2^32. */
 static float int32_of(int64_t sum)
 {

@@ -268,3 +268,17 @@ mxd_status mxdi_shape_of_lookup8(mxdi_graph *g, const mxd_node *node, mxd_error 
     MXD_TRY(mxdi_shape_want(g, node, 1, entries, rows ? 2 : 1, err));
     return mxdi_shape_out(g, node, 0, table->dtype, x->dim, x->rank, err);
 }
+
+mxd_status mxdi_shape_of_lookup_channels(mxdi_graph *g, const mxd_node *node, mxd_error *err)
+{
+    const mxd_value *const x     = mxdi_shape_in(g, node, 0);
+    const mxd_value *const table = mxdi_shape_in(g, node, 1);
+    MXD_TRY(mxdi_shape_types(g, node, 0, MXDI_TYPE(U8), err));
+    MXD_TRY(mxdi_shape_types(g, node, 1, MXDI_BYTES | MXDI_TYPE(F32), err));
+    MXD_TRY(mxdi_shape_rank(g, node, 0, 4, 4, err));
+    const bool    last  = mxd_node_int(node, "channels_last", 0) != 0;
+    const int64_t c     = x->dim[last ? 3 : 1];
+    const int64_t dim[] = { x->dim[0], c, x->dim[last ? 1 : 2], x->dim[last ? 2 : 3] };
+    MXD_TRY(mxdi_shape_want(g, node, 1, (const int64_t[]){ c, 256 }, 2, err));
+    return mxdi_shape_out(g, node, 0, table->dtype, dim, 4, err);
+}

@@ -197,7 +197,12 @@ int main(int argc, char **argv)
     need(mxd_tensor_load_npy(&s.label, ctx, argv[3], &err), &err);
     if (strcmp(argv[4], "f32") != 0)
         need(mxdi_recipe_uniform(&recipe, argv[4], NULL, &err), &err);
-    const mxdi_train_data    data = { { s.x.dim[0], 1, name_of, sample_of, read_samples, &s },
+    const mxdi_train_data    data = { { .samples  = s.x.dim[0],
+                                        .n_inputs = 1,
+                                        .name     = name_of,
+                                        .sample   = sample_of,
+                                        .read     = read_samples,
+                                        .data     = &s },
                                       s.label.data };
     const mxdi_train_options o    = options_of(argv, s.x.dim[0]);
     need(mxdi_trainer_create(&t, g, recipe, &data, NULL, &o, &registry, NULL, &err), &err);

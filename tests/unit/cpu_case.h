@@ -137,9 +137,9 @@ static inline uint32_t case_scalar(cpu_case *c, mxd_dtype dtype, double v)
 static inline mxd_node *case_node(cpu_case *c, const char *op, uint32_t y, uint32_t n_in,
                                   const uint32_t *in)
 {
-    static const char *const mixed[] = { "QConv",    "QMatMul",      "QAdd",
-                                         "Lookup8",  "QAveragePool", "QReduceMean",
-                                         "QSoftmax", "FusedConv",    "FusedMatMul" };
+    static const char *const mixed[] = { "QConv",        "QMatMul",       "QAdd",     "Lookup8",
+                                         "QAveragePool", "QReduceMean",   "QSoftmax", "FusedConv",
+                                         "FusedMatMul",  "LookupChannels" };
     const char              *domain  = "";
     for (size_t k = 0; k < sizeof(mixed) / sizeof(mixed[0]); k++)
         domain = strcmp(mixed[k], op) == 0 ? "mixdown" : domain;

@@ -440,6 +440,34 @@ static void tables_of_channels(void **state)
     }
 }
 
+/* Pictures of 1 to 5 channels, last or first, to u8, s8 and f32; read by a Conv, so blocked, or an
+ * output. */
+static void lookups_of_channels(void **state)
+{
+    (void)state;
+    for (int form = 0; form < 30; form++) {
+        const bool      last  = form & 1;
+        const int64_t   ch    = form / 6 + 1;
+        const mxd_dtype type  = form % 3 == 0 ? MXD_U8 : form % 3 == 1 ? MXD_S8 : MXD_F32;
+        const int64_t   dim[] = { 9, last ? 3 : ch, last ? 7 : 3, last ? ch : 7 };
+        cpu_case        c;
+        float           table[5 * 256];
+        case_begin(&c, 70 + (uint64_t)form, 9);
+        for (int64_t k = 0; k < ch * 256; k++)
+            if (type == MXD_F32)
+                table[k] = (float)k * 0.37f - 100.0f;
+            else
+                ((uint8_t *)table)[k] = (uint8_t)(k * 7 + 3 + k / 256);
+        const uint32_t x = case_input(&c, MXD_U8, true, 4, dim),
+                       y = case_value(&c, type, true, DIMS(9, ch, 3, 7));
+        case_node(&c, "LookupChannels", y, INS(x, case_constant(&c, type, DIMS(ch, 256), table)));
+        case_int(&c, "channels_last", last);
+        case_output(&c, y);
+        c.tolerance = 0;
+        case_check(&c);
+    }
+}
+
 static void cast(mxd_dtype from, mxd_dtype through, mxd_dtype to)
 {
     static const int64_t onnx[MXD_DTYPE_COUNT] = {
@@ -659,6 +687,7 @@ int main(void)
         cmocka_unit_test(quantizers),
         cmocka_unit_test(tables_of_channels),
         cmocka_unit_test(casts),
+        cmocka_unit_test(lookups_of_channels),
         cmocka_unit_test(transposed_convolutions),
         cmocka_unit_test(integers_one_by_one),
         cmocka_unit_test(selections),

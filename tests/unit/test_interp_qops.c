@@ -150,6 +150,42 @@ static void lookup_by_channel(void **state)
     refused(c, MXD_E_SHAPE);
 }
 
+/* ---- LookupChannels ---- */
+
+static interp_case *lookup_channels(const int64_t *dim, int32_t rank, mxd_dtype type, bool last)
+{
+    interp_case *const c = case_of("LookupChannels");
+    double             table[2 * 256];
+    for (int k = 0; k < 2 * 256; k++)
+        table[k] = (double)(k < 256 ? k : -(k - 256) / 2.0);
+    case_in(c, MXD_U8, dim, rank, (const double[]){ 1, 2, 3, 4, 5, 255 }, 6);
+    case_in(c, type, DIMS(2, 256), table, 2 * 256);
+    if (last)
+        set_int(c, "channels_last", 1);
+    return c;
+}
+
+static void lookup_of_each_channel(void **state)
+{
+    (void)state;
+    interp_case *c = lookup_channels(DIMS(1, 3, 1, 2), MXD_F32, true);
+    OUT(c, F32, DIMS(1, 2, 3, 1));
+    CHECK(c, 1, 3, 5, -1, -2, -127.5);
+    c = lookup_channels(DIMS(1, 2, 1, 3), MXD_F32, false);
+    OUT(c, F32, DIMS(1, 2, 1, 3));
+    CHECK(c, 1, 2, 3, -2, -2.5, -127.5);
+
+    c = lookup_channels(DIMS(1, 2, 1, 3), MXD_F32, true); /* a table of another size */
+    OUT(c, F32, DIMS(1, 3, 2, 1));
+    refused(c, MXD_E_SHAPE);
+    c = lookup_channels(DIMS(1, 2, 3), MXD_F32, false);
+    OUT(c, F32, DIMS(1, 2, 3));
+    refused(c, MXD_E_SHAPE);
+    c = lookup_channels(DIMS(1, 2, 1, 3), MXD_F32, false);
+    OUT(c, U8, DIMS(1, 2, 1, 3));
+    refused(c, MXD_E_DTYPE);
+}
+
 /* ---- QAveragePool ---- */
 
 /* x (1, 1, 1, 4), kernel 3 with a pad of 1 on each side. */
@@ -322,6 +358,7 @@ int main(void)
         cmocka_unit_test(lookup_begins_at_the_lowest_value),
         cmocka_unit_test(lookup_gives_the_tables_type),
         cmocka_unit_test(lookup_by_channel),
+        cmocka_unit_test(lookup_of_each_channel),
         cmocka_unit_test(pool_counts_the_image),
         cmocka_unit_test(pool_counts_padding),
         cmocka_unit_test(pool_beyond_the_padding),

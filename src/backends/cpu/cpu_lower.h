@@ -52,6 +52,9 @@ mxdi_cpu_lowering mxdi_cpu_lower_dynamic_quantize, mxdi_cpu_lower_matmul_integer
 mxdi_cpu_check    mxdi_cpu_check_create;
 mxdi_cpu_lowering mxdi_cpu_lower_shape, mxdi_cpu_lower_range, mxdi_cpu_lower_constant_of_shape;
 
+mxdi_cpu_check    mxdi_cpu_check_lookup_channels;
+mxdi_cpu_lowering mxdi_cpu_lower_lookup_channels;
+
 mxdi_cpu_check    mxdi_cpu_check_softsign, mxdi_cpu_check_tile, mxdi_cpu_check_lrn;
 mxdi_cpu_lowering mxdi_cpu_lower_softsign, mxdi_cpu_lower_tile, mxdi_cpu_lower_lrn;
 

@@ -15,6 +15,8 @@ static const mxdi_cpu_op ops[] = {
     { "FusedMatMul", "mixdown", PLAIN, mxdi_cpu_check_matmul, mxdi_cpu_lower_fused_matmul },
     { "QAdd", "mixdown", FOLLOW, mxdi_cpu_check_qadd, mxdi_cpu_lower_qadd },
     { "Lookup8", "mixdown", FOLLOW, mxdi_cpu_check_shapes, mxdi_cpu_lower_lookup8 },
+    { "LookupChannels", "mixdown", PLAIN, mxdi_cpu_check_lookup_channels,
+      mxdi_cpu_lower_lookup_channels },
     { "QAveragePool", "mixdown", BLOCKED, mxdi_cpu_check_pool, mxdi_cpu_lower_pool },
     { "QReduceMean", "mixdown", FOLLOW, mxdi_cpu_check_shapes, mxdi_cpu_lower_qreduce },
     { "QSoftmax", "mixdown", PLAIN, mxdi_cpu_check_shapes, mxdi_cpu_lower_qsoftmax },

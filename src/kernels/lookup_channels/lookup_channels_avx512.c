@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lookup_channels for AVX-512. */
+#include "kernels/simd/vec_avx512.h"
+
+#include "kernels/lookup_channels/lookup_channels_body.h"
