@@ -296,6 +296,17 @@ static mxd_status source_read(const void *data, uint32_t k, int64_t first, int64
     return mxdi_data_read(data, k, first, count, out, err);
 }
 
+static bool source_is_bytes(const void *data, uint32_t k)
+{
+    return mxdi_data_is_bytes(data, k);
+}
+
+static mxd_status source_read_bytes(const void *data, uint32_t k, int64_t first, int64_t count,
+                                    bool channels_last, void *out, mxd_error *err)
+{
+    return mxdi_data_read_bytes(data, k, first, count, channels_last, out, err);
+}
+
 mxdi_source mxdi_api_source(const mxd_dataset *data)
 {
     return (mxdi_source){ mxdi_data_samples(data->data),
@@ -303,7 +314,9 @@ mxdi_source mxdi_api_source(const mxd_dataset *data)
                           source_name,
                           source_sample,
                           source_read,
-                          data->data };
+                          data->data,
+                          source_is_bytes,
+                          source_read_bytes };
 }
 
 static mxd_status predict(float *out, int64_t classes, mxdi_feed *f, int64_t samples,

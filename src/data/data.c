@@ -207,6 +207,21 @@ static void convert(const mxdi_data *d, const mxdi_data_field *f, const uint8_t 
     }
 }
 
+/* The same bytes as they are. */
+static void arrange(const mxdi_data *d, const mxdi_data_field *f, const uint8_t *raw, bool last,
+                    uint8_t *out)
+{
+    const bool    nhwc     = is_nhwc(d);
+    const int64_t channels = channels_of(&f->as), n = f->as.elements / channels;
+    for (int64_t c = 0; c < channels; c++) {
+        const int64_t  from = d->spec.bgr ? channels - 1 - c : c;
+        const uint8_t *x    = raw + (nhwc ? from : from * n);
+        uint8_t       *y    = out + (last ? c : c * n);
+        for (int64_t i = 0; i < n; i++)
+            y[i * (last ? channels : 1)] = x[i * (nhwc ? channels : 1)];
+    }
+}
+
 static const uint8_t *stored_sample(const mxdi_data_field *f, int64_t at)
 {
     const mxdi_data_segment *s = f->segment;
@@ -215,9 +230,12 @@ static const uint8_t *stored_sample(const mxdi_data_field *f, int64_t at)
     return s->base + (size_t)at * s->stride;
 }
 
+enum form { READY, BYTES_FIRST, BYTES_LAST }; /* for the network; raw, channels first or last */
+
 /* `index` NULL: first, first+1 ... */
 static mxd_status read_samples(const mxdi_data *d, uint32_t input, const int64_t *index,
-                               int64_t first, int64_t count, uint8_t *out, mxd_error *err)
+                               int64_t first, int64_t count, enum form form, uint8_t *out,
+                               mxd_error *err)
 {
     const mxdi_data_field *const f       = &d->field[input];
     uint8_t                     *scratch = NULL;
@@ -228,20 +246,46 @@ static mxd_status read_samples(const mxdi_data *d, uint32_t input, const int64_t
         const int64_t at = d->order[index ? index[i] : first + i];
         if (d->picture)
             st = mxdi_data_read_picture(d, at, scratch, err);
-        if (st == MXD_OK)
-            convert(d, f, scratch ? scratch : stored_sample(f, at), out + (size_t)i * f->as.bytes);
+        const uint8_t *const raw = scratch ? scratch : stored_sample(f, at);
+        if (st == MXD_OK && form == READY)
+            convert(d, f, raw, out + (size_t)i * f->as.bytes);
+        else if (st == MXD_OK)
+            arrange(d, f, raw, form == BYTES_LAST, out + i * f->as.elements);
     }
     mxdi_free(d->alloc, scratch);
     return st;
 }
 
-mxd_status mxdi_data_read(const mxdi_data *d, uint32_t input, int64_t first, int64_t count,
-                          void *out, mxd_error *err)
+static mxd_status check_range(const mxdi_data *d, uint32_t input, int64_t first, int64_t count,
+                              mxd_error *err)
 {
     if (input >= d->n_fields || first < 0 || count < 0 || first > d->samples - count)
         return mxdi_fail(err, MXD_E_RANGE, "data: expected samples in 0..%lld, got %lld from %lld",
                          (long long)d->samples - 1, (long long)count, (long long)first);
-    return read_samples(d, input, NULL, first, count, out, err);
+    return MXD_OK;
+}
+
+mxd_status mxdi_data_read(const mxdi_data *d, uint32_t input, int64_t first, int64_t count,
+                          void *out, mxd_error *err)
+{
+    MXD_TRY(check_range(d, input, first, count, err));
+    return read_samples(d, input, NULL, first, count, READY, out, err);
+}
+
+bool mxdi_data_is_bytes(const mxdi_data *d, uint32_t input)
+{
+    return input < d->n_fields && !d->field[input].keep && d->field[input].stored == MXD_U8;
+}
+
+mxd_status mxdi_data_read_bytes(const mxdi_data *d, uint32_t input, int64_t first, int64_t count,
+                                bool channels_last, uint8_t *out, mxd_error *err)
+{
+    MXD_TRY(check_range(d, input, first, count, err));
+    if (!mxdi_data_is_bytes(d, input))
+        return mxdi_fail(err, MXD_E_DTYPE, "data: expected u8 in the file, got %s",
+                         mxd_dtype_name(d->field[input].stored));
+    return read_samples(d, input, NULL, first, count, channels_last ? BYTES_LAST : BYTES_FIRST, out,
+                        err);
 }
 
 mxd_status mxdi_data_gather(const mxdi_data *d, uint32_t input, const int64_t *index, int64_t count,
@@ -253,5 +297,5 @@ mxd_status mxdi_data_gather(const mxdi_data *d, uint32_t input, const int64_t *i
     if (!inside)
         return mxdi_fail(err, MXD_E_RANGE, "data: expected samples in 0..%lld",
                          (long long)d->samples - 1);
-    return read_samples(d, input, index, 0, count, out, err);
+    return read_samples(d, input, index, 0, count, READY, out, err);
 }

@@ -9,9 +9,24 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "mixdown/base.h"
 
 typedef struct mxdi_data mxdi_data;
+
+typedef struct mxdi_numbers {
+    const float *at;
+    uint32_t     n;
+} mxdi_numbers;
+/* (raw * scale - mean) / std, each one number or one per channel. */
+typedef struct mxdi_data_scaling {
+    mxdi_numbers scale, mean, std;
+} mxdi_data_scaling;
+
+/* "scale=1/255,mean=0.49:0.48:0.45": those three keys of a specification and no others; what is not
+ * given is 1, 0, 1. Numbers live in `arena`. */
+mxd_status mxdi_data_scaling_parse(mxdi_data_scaling *out, const char *text, mxdi_arena *arena,
+                                   mxd_error *err);
 
 /* One input of the network, one sample of it: no batch dimension. */
 typedef struct mxdi_data_input {
@@ -39,7 +54,13 @@ const int64_t         *mxdi_data_labels(const mxdi_data *d); /* (samples), or NU
  * binary32, one rounding per operation. May be called from several threads at once. */
 mxd_status mxdi_data_read(const mxdi_data *d, uint32_t input, int64_t first, int64_t count,
                           void *out, mxd_error *err);
-/* The same for the samples index[0] .. index[count-1]. */
+/* Whether samples of an input are bytes in the file that stand for numbers: u8 that is scaled. */
+bool mxdi_data_is_bytes(const mxdi_data *d, uint32_t input);
+/* Of such an input: raw bytes, not scaled, (C, H, W) as mxdi_data_read orders them, or (H, W, C)
+ * with channels_last. */
+mxd_status mxdi_data_read_bytes(const mxdi_data *d, uint32_t input, int64_t first, int64_t count,
+                                bool channels_last, uint8_t *out, mxd_error *err);
+/* The same as mxdi_data_read for the samples index[0] .. index[count-1]. */
 mxd_status mxdi_data_gather(const mxdi_data *d, uint32_t input, const int64_t *index, int64_t count,
                             void *out, mxd_error *err);
 #endif

@@ -19,11 +19,6 @@ typedef enum mxdi_data_kind {
     MXDI_DATA_KINDS
 } mxdi_data_kind;
 
-typedef struct mxdi_numbers {
-    const float *at;
-    uint32_t     n;
-} mxdi_numbers;
-
 /* A specification, checked as far as that goes without files. Strings and arrays live in the arena
  * it was parsed into. */
 typedef struct mxdi_data_spec {

@@ -225,13 +225,46 @@ static mxd_status parse_json(mxdi_data_spec *s, const char *path, mxdi_arena *ar
     return mxdi_wrap(err, st, "%s", path);
 }
 
+static const float zero = 0, one = 1;
+
+mxd_status mxdi_data_scaling_parse(mxdi_data_scaling *out, const char *text, mxdi_arena *arena,
+                                   mxd_error *err)
+{
+    static const char *const keys[] = { "scale", "mean", "std" };
+    mxdi_data_spec           s      = {
+                       .kind = MXDI_DATA_NPY, .scale = { &one, 1 }, .mean = { &zero, 1 }, .std = { &one, 1 }
+    };
+    uint32_t   seen = 0;
+    mxd_status st   = MXD_OK;
+    for (const char *rest = text; rest;) {
+        char *const piece  = next_piece(&rest, arena);
+        char *const equals = piece ? value_of(piece) : NULL;
+        bool        known  = false;
+        if (!piece)
+            return mxdi_nomem(err);
+        if (equals)
+            *equals = '\0';
+        for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+            known = known || strcmp(piece, keys[k]) == 0;
+        const mxd_status this =
+            equals && known
+                ? set_text(&s, piece, equals + 1, &seen, arena, err)
+                : mxdi_also(err, MXD_E_USAGE, "expected scale=, mean= or std=, got '%s%s'", piece,
+                            equals ? "=" : "");
+        if (this == MXD_E_NOMEM)
+            return this;
+        st = this == MXD_OK ? st : this;
+    }
+    *out = (mxdi_data_scaling){ s.scale, s.mean, s.std };
+    return st;
+}
+
 mxd_status mxdi_data_spec_parse(mxdi_data_spec *out, const char *text, mxdi_arena *arena,
                                 mxd_error *err)
 {
-    static const float zero = 0, one = 1;
-    mxd_error          told = MXD_ERROR_INIT;
-    mxdi_data_spec     s    = {
-               .scale = { &one, 1 }, .mean = { &zero, 1 }, .std = { &one, 1 }, .subset = -1
+    mxd_error      told = MXD_ERROR_INIT;
+    mxdi_data_spec s    = {
+           .scale = { &one, 1 }, .mean = { &zero, 1 }, .std = { &one, 1 }, .subset = -1
     };
     mxd_status  st = text[0] == '@' ? parse_json(&s, text + 1, arena, &told)
                                     : parse_text(&s, text, arena, &told);

@@ -19,6 +19,23 @@ static const mxdi_graph *graph_of(const mxdi_engine *e)
     return e->plan[e->n_plans - 1].graph;
 }
 
+/* Pictures for a network that takes bytes: *sample becomes what the file has. */
+static mxdi_feed_form as_bytes(mxd_tensor *sample, const mxdi_feed *f, uint32_t k,
+                               const mxd_value *v)
+{
+    if (v->dtype != MXD_U8 || sample->dtype == MXD_U8 || !f->source.is_bytes ||
+        !f->source.is_bytes(f->source.data, f->array[k]))
+        return MXDI_FEED_AS_READ;
+    const int64_t *const d = sample->dim;
+    sample->dtype          = MXD_U8;
+    if (sample->rank != 3 || v->rank != 4 ||
+        memcmp(d, v->dim + 1, 3 * sizeof(d[0])) == 0) /* channels first */
+        return MXDI_FEED_BYTES;
+    const int64_t last[] = { d[1], d[2], d[0] };
+    memcpy(sample->dim, last, sizeof(last));
+    return MXDI_FEED_BYTES_LAST;
+}
+
 /* The array that feeds input k: by name when the source names arrays, else by position. */
 static mxd_status match(mxdi_feed *f, const mxdi_engine *e, uint32_t k, mxd_error *err)
 {
@@ -36,6 +53,7 @@ static mxd_status match(mxdi_feed *f, const mxdi_engine *e, uint32_t k, mxd_erro
     mxd_tensor sample;
     char       want[96], got[96];
     f->source.sample(&sample, f->source.data, f->array[k]);
+    f->form[k]               = as_bytes(&sample, f, k, v);
     const int64_t per_sample = v->rank > 0 ? v->dim[0] / e->plan[e->n_plans - 1].batch : 1;
     bool          same       = sample.rank + 1 == v->rank && per_sample == 1;
     for (int32_t d = 0; same && d < sample.rank; d++)
@@ -84,7 +102,8 @@ mxd_status mxdi_feed_open(mxdi_feed *f, const mxdi_engine *e, const mxdi_source 
     f->in    = MXDI_ALLOC(f->alloc, mxd_tensor, f->n_in);
     f->out   = MXDI_ALLOC(f->alloc, mxd_tensor, f->n_out);
     f->array = MXDI_ALLOC(f->alloc, uint32_t, f->n_in);
-    if (!f->in || !f->out || !f->array)
+    f->form  = MXDI_ALLOC(f->alloc, mxdi_feed_form, f->n_in);
+    if (!f->in || !f->out || !f->array || !f->form)
         return mxdi_nomem(err);
     for (uint32_t k = 0; k < f->n_in; k++)
         MXD_TRY(match(f, e, k, err));
@@ -101,6 +120,7 @@ void mxdi_feed_close(mxdi_feed *f)
     mxdi_free(f->alloc, f->in);
     mxdi_free(f->alloc, f->out);
     mxdi_free(f->alloc, f->array);
+    mxdi_free(f->alloc, f->form);
     mxdi_session_close(f->session);
     *f = (mxdi_feed)MXDI_FEED_INIT;
 }
@@ -109,7 +129,11 @@ mxd_status mxdi_feed_run(mxdi_feed *f, int64_t first, int64_t count, mxd_error *
 {
     for (uint32_t k = 0; k < f->n_in; k++) {
         f->in[k].dim[0] = count;
-        MXD_TRY(f->source.read(f->source.data, f->array[k], first, count, f->in[k].data, err));
+        if (f->form[k] == MXDI_FEED_AS_READ)
+            MXD_TRY(f->source.read(f->source.data, f->array[k], first, count, f->in[k].data, err));
+        else
+            MXD_TRY(f->source.read_bytes(f->source.data, f->array[k], first, count,
+                                         f->form[k] == MXDI_FEED_BYTES_LAST, f->in[k].data, err));
     }
     for (uint32_t k = 0; k < f->n_out; k++) {
         mxd_tensor shape;

@@ -17,13 +17,26 @@ typedef struct mxdi_source {
     mxd_status (*read)(const void *data, uint32_t k, int64_t first, int64_t count, void *out,
                        mxd_error *err);
     const void *data;
+    /* Whether array k is bytes that `read` scales, and those bytes: (C, H, W) of `sample`, or (H,
+     * W, C). NULL: no array is. */
+    bool (*is_bytes)(const void *data, uint32_t k);
+    mxd_status (*read_bytes)(const void *data, uint32_t k, int64_t first, int64_t count,
+                             bool channels_last, void *out, mxd_error *err);
 } mxdi_source;
+
+/* How an input is filled. */
+typedef enum mxdi_feed_form {
+    MXDI_FEED_AS_READ,
+    MXDI_FEED_BYTES,     /* raw, the network scales */
+    MXDI_FEED_BYTES_LAST /* with the channels last */
+} mxdi_feed_form;
 
 typedef struct mxdi_feed {
     mxdi_session        *session;
     mxdi_source          source;
     mxd_tensor          *in, *out; /* sized for `batch` samples */
     uint32_t            *array;    /* (n_in) which array of the source feeds each input */
+    mxdi_feed_form      *form;     /* (n_in) and how */
     uint32_t             n_in, n_out;
     int64_t              batch;
     const mxd_allocator *alloc;

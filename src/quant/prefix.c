@@ -268,8 +268,12 @@ static mxd_status open_side(side *s, mxdi_prefix *p, int which, uint32_t target,
         return st;
     }
     MXD_TRY(mxdi_engine_build(&s->engine, g, &build, p->o.registry, p->alloc, err));
-    const mxdi_source source = { p->o.samples, piece_of(s)->n_inputs, name_of,
-                                 sample_of,    read_samples,          s };
+    const mxdi_source source = { .samples  = p->o.samples,
+                                 .n_inputs = piece_of(s)->n_inputs,
+                                 .name     = name_of,
+                                 .sample   = sample_of,
+                                 .read     = read_samples,
+                                 .data     = s };
     return mxdi_feed_open(&s->feed, s->engine, &source, 0, p->o.threads, err);
 }
 

@@ -44,7 +44,12 @@ static inline mxd_status quant_read(const void *data, uint32_t k, int64_t first,
 
 static inline mxdi_source quant_source(const quant_case *c)
 {
-    return (mxdi_source){ QUANT_SAMPLES, 1, quant_name, quant_sample, quant_read, c->x };
+    return (mxdi_source){ .samples  = QUANT_SAMPLES,
+                          .n_inputs = 1,
+                          .name     = quant_name,
+                          .sample   = quant_sample,
+                          .read     = quant_read,
+                          .data     = c->x };
 }
 
 static inline mxd_status quant_calibrate(mxdi_calibration **out, const quant_case *c,

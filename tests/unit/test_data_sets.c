@@ -181,6 +181,43 @@ static void cifar_batches(void **state)
     refuses("cifar10:nowhere.bin,sclae=1", MXD_E_USAGE, "'scale'"); /* keys before files */
 }
 
+/* Bytes as they are in the file, for networks that scale them: both orders of both layouts, and
+ * other orders of channels and samples as ever. */
+static void raw_bytes(void **state)
+{
+    (void)state;
+    uint8_t       raw[2 * 2 * 4 * 3], x[sizeof(raw)];
+    const int64_t first[4] = { 2, 3, 2, 4 }, last[4] = { 2, 2, 4, 3 };
+    for (size_t i = 0; i < sizeof(raw); i++)
+        raw[i] = (uint8_t)(i * 5 + 7);
+    save("first.npy", MXD_U8, raw, 4, first);
+    save("last.npy", MXD_U8, raw, 4, last);
+    for (int form = 0; form < 8; form++) {
+        char       spec[96];
+        const bool nhwc = form & 1, to_last = form & 2, bgr = form & 4;
+        (void)snprintf(spec, sizeof(spec), "npy:%s,scale=1/255,mean=1:2:3%s,skip=1%s",
+                       nhwc ? "last.npy" : "first.npy", nhwc ? ",layout=nhwc" : "",
+                       bgr ? ",channels=bgr" : "");
+        mxdi_data *const d = open_set(spec);
+        assert_true(mxdi_data_is_bytes(d, 0) && !mxdi_data_is_bytes(d, 1));
+        assert_int_equal(mxdi_data_read_bytes(d, 0, 0, 1, to_last, x, NULL), MXD_OK);
+        for (int c = 0; c < 3; c++)
+            for (int p = 0; p < 8; p++) {
+                const int from = bgr ? 2 - c : c;
+                assert_int_equal(x[to_last ? 3 * p + c : 8 * c + p],
+                                 raw[24 + (nhwc ? 3 * p + from : 8 * from + p)]);
+            }
+        assert_int_equal(mxdi_data_read_bytes(d, 0, 0, 2, to_last, x, NULL), MXD_E_RANGE);
+        mxdi_data_close(d);
+    }
+    const float scaled[2] = { 0.5f, 1 };
+    save("f.npy", MXD_F32, scaled, 1, (const int64_t[]){ 2 });
+    mxdi_data *const d = open_set("npy:f.npy");
+    assert_false(mxdi_data_is_bytes(d, 0));
+    assert_int_equal(mxdi_data_read_bytes(d, 0, 0, 1, false, x, NULL), MXD_E_DTYPE);
+    mxdi_data_close(d);
+}
+
 static void npy_arrays(void **state)
 {
     (void)state;
@@ -469,7 +506,7 @@ int main(void)
         IN_FOLDER(idx_files),       IN_FOLDER(broken_idx_files), IN_FOLDER(cifar_batches),
         IN_FOLDER(npy_arrays),      IN_FOLDER(npz_arrays),       IN_FOLDER(shuffled_and_split),
         IN_FOLDER(onnx_test_sets),  IN_FOLDER(broken_onnx_sets), IN_FOLDER(fashion_mnist),
-        IN_FOLDER(memory_runs_out),
+        IN_FOLDER(memory_runs_out), IN_FOLDER(raw_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

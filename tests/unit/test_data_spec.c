@@ -191,6 +191,30 @@ static void wrong_json(void **state)
     assert_non_null(strstr(err.msg, "a.json: line 1"));
 }
 
+static void scaling_alone(void **state)
+{
+    (void)state;
+    mxdi_data_scaling s;
+    assert_int_equal(mxdi_data_scaling_parse(&s, "scale=1/255,std=0.5:2:4", &arena, NULL), MXD_OK);
+    assert_true(s.scale.n == 1 && s.scale.at[0] == (float)(1.0 / 255));
+    assert_true(s.mean.n == 1 && s.mean.at[0] == 0);
+    assert_true(s.std.n == 3 && s.std.at[2] == 4);
+    static const char *const wrong[][3] = {
+        { "skip=3", "scale=, mean= or std=", "'skip='" },
+        { "x.npy", "'x.npy'", "mean=" },
+        { "scale=1,scale=2", "twice", "scale" },
+        { "mean=a,std=0,sclae=1", "'a'", "no zero" },
+        { "", "''", "scale=" },
+    };
+    for (size_t k = 0; k < sizeof(wrong) / sizeof(wrong[0]); k++) {
+        mxd_error err = MXD_ERROR_INIT;
+        assert_int_equal(mxdi_data_scaling_parse(&s, wrong[k][0], &arena, &err), MXD_E_USAGE);
+        for (int i = 1; i < 3; i++)
+            if (!strstr(err.msg, wrong[k][i]))
+                fail_msg("'%s': '%s' does not say '%s'", wrong[k][0], err.msg, wrong[k][i]);
+    }
+}
+
 #define SPEC_TEST(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int main(void)
@@ -202,6 +226,7 @@ int main(void)
         SPEC_TEST(kinds_and_files),
         SPEC_TEST(json_form),
         SPEC_TEST(wrong_json),
+        SPEC_TEST(scaling_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
