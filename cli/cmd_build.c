@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-static const char  *net, *out, *batch, *algorithms, *precision, *timing_cache;
+static const char *net, *out, *batch, *algorithms, *precision, *timing_cache, *formats, *preprocess;
 static struct words shapes;
 static int64_t      workspace;
 static bool         exact;
@@ -23,6 +23,10 @@ static const struct opt opts[] = {
       "how kernels are chosen: by timing them here, or by rules (default: fixed, timed with --timingCache)" },
     { OPT_STR, "timingCache", 0, &timing_cache, false, "FILE",
       "what was timed before, read if there and written: the same cache makes the same engine" },
+    { OPT_STR, "inputIOFormats", 0, &formats, false, "TYPE:LAYOUT,...",
+      "how each input is fed, in their order: u8:hwc or u8:chw for pictures as bytes (default: as in the network)" },
+    { OPT_STR, "preprocess", 0, &preprocess, false, "KEY=VALUE,...",
+      "scale=, mean= and std= of those bytes, as in a data specification: (raw*scale - mean)/std" },
     { OPT_INT, "workspace", 0, &workspace, false, "MB",
       "cap on memory for derived weights and scratch (default: none)" },
     { OPT_FLAG, "exact", 0, &exact, false, NULL,
@@ -77,14 +81,16 @@ static mxd_status run(struct cli *c)
     for (int k = 0; k < shapes.n; k++)
         if (cli_shape(&shape[k], names[k], sizeof(names[k]), shapes.at[k], c) != MXD_OK)
             return c->err.status;
-    o.shape        = shape;
-    o.n_shapes     = (uint32_t)shapes.n;
-    o.workspace    = (size_t)workspace << 20;
-    o.exact        = exact;
-    o.timed        = algorithms ? strcmp(algorithms, "timed") == 0 : timing_cache != NULL;
-    o.timing_cache = timing_cache;
-    mxd_engine *e  = NULL;
-    mxd_status  st = build(&e, &o, c);
+    o.shape         = shape;
+    o.n_shapes      = (uint32_t)shapes.n;
+    o.workspace     = (size_t)workspace << 20;
+    o.exact         = exact;
+    o.timed         = algorithms ? strcmp(algorithms, "timed") == 0 : timing_cache != NULL;
+    o.timing_cache  = timing_cache;
+    o.input_formats = formats;
+    o.preprocess    = preprocess;
+    mxd_engine *e   = NULL;
+    mxd_status  st  = build(&e, &o, c);
     if (st == MXD_OK)
         st = mxd_engine_save(e, out, &c->err);
     if (st == MXD_OK) {

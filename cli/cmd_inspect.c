@@ -2,6 +2,7 @@
  * mixdown inspect: nodes, shapes, work, weights, and every reason why a network would be refused.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -11,7 +12,8 @@ static struct words shapes;
 static bool         why;
 
 static const struct opt opts[] = {
-    { OPT_ARG, "NET", 0, &net, true, NULL, "ONNX file, or a calibration file (.json)" },
+    { OPT_ARG, "NET", 0, &net, true, NULL,
+      "ONNX file, an engine (.mxd) or a calibration file (.json)" },
     { OPT_LIST, "shape", 0, &shapes, false, "NAME=1x3x224x224",
       "shape of an input that the file leaves open (repeat)" },
     { OPT_FLAG, "why", 0, &why, false, NULL,
@@ -83,6 +85,60 @@ static void print_ends(const char *what, const mxd_value_info *v, uint32_t n)
     }
 }
 
+/* ---- engines ---- */
+
+static void engine_text(const mxd_engine *e, const mxd_value_info *in, const mxd_value_info *out,
+                        uint64_t bytes)
+{
+    char a[32], b[32];
+    print_ends("input", in, mxd_engine_inputs(e));
+    for (uint32_t k = 0; k < mxd_engine_inputs(e); k++)
+        if (mxd_engine_input_format(e, k))
+            printf("input %s was built as %s\n", in[k].name, mxd_engine_input_format(e, k));
+    print_ends("output", out, mxd_engine_outputs(e));
+    printf("batch up to %lld, %s, %s, %s when running\n", (long long)mxd_engine_batch(e),
+           mxd_engine_isa(e), human_bytes(a, (double)bytes),
+           human_bytes(b, (double)mxd_engine_peak_memory(e)));
+}
+
+static mxd_status inspect_engine(struct cli *c)
+{
+    mxd_build_options o  = cli_build_options(c);
+    mxd_engine       *e  = NULL;
+    const mxd_status  st = mxd_engine_load(&e, c->ctx, net, &o, &c->err);
+    if (st != MXD_OK)
+        return st;
+    const uint32_t        n_in = mxd_engine_inputs(e), n_out = mxd_engine_outputs(e);
+    mxd_value_info *const end   = calloc((size_t)n_in + n_out + 1, sizeof(*end));
+    const uint64_t        bytes = mxd_engine_bytes(e, NULL);
+    if (!end) {
+        mxd_engine_destroy(e);
+        return cli_fail(c, MXD_E_NOMEM, "out of memory");
+    }
+    for (uint32_t k = 0; k < n_in; k++)
+        mxd_engine_input(&end[k], e, k);
+    for (uint32_t k = 0; k < n_out; k++)
+        mxd_engine_output(&end[n_in + k], e, k);
+    json_t *const inputs = ends_json(end, n_in);
+    for (uint32_t k = 0; k < n_in; k++)
+        json_object_set_new(json_array_get(inputs, k), "format",
+                            cli_text(mxd_engine_input_format(e, k)));
+    json_object_set_new(c->result, "inputs", inputs);
+    json_object_set_new(c->result, "outputs", ends_json(end + n_in, n_out));
+    json_object_set_new(c->result, "batch", json_integer(mxd_engine_batch(e)));
+    json_object_set_new(c->result, "isa", cli_text(mxd_engine_isa(e)));
+    json_object_set_new(c->result, "bytes", json_integer((json_int_t)bytes));
+    json_object_set_new(c->result, "peak_memory_bytes",
+                        json_integer((json_int_t)mxd_engine_peak_memory(e)));
+    if (!c->json)
+        engine_text(e, end, end + n_in, bytes);
+    free(end);
+    mxd_engine_destroy(e);
+    return MXD_OK;
+}
+
+/* ---- reports on networks ---- */
+
 static void report_json(struct cli *c, const mxd_inspection *i)
 {
     json_t *const layers = json_array(), *const unsupported = json_array();
@@ -141,6 +197,8 @@ static mxd_status run(struct cli *c)
     const size_t n = strlen(net);
     if (n > 5 && strcmp(net + n - 5, ".json") == 0)
         return inspect_calibration(c);
+    if (n > 4 && strcmp(net + n - 4, ".mxd") == 0)
+        return inspect_engine(c);
     for (int k = 0; k < shapes.n; k++)
         if (cli_shape(&shape[k], names[k], sizeof(names[k]), shapes.at[k], c) != MXD_OK)
             return c->err.status;
@@ -163,5 +221,6 @@ static mxd_status run(struct cli *c)
 
 const struct cmd cmd_inspect = {
     "inspect", run, opts, "show a network's nodes, work, weights and what is not supported",
-    "Exit code 3 when some node cannot run. MACs are of one sample. A calibration file is shown as its ranges."
+    "Exit code 3 when some node cannot run. MACs are of one sample. A calibration file is shown as its ranges, "
+    "an engine as its inputs, outputs and memory."
 };

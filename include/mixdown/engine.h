@@ -38,10 +38,18 @@ typedef struct mxd_build_options {
     uint32_t    n_values;
     const char *timing_cache; /* file with what was timed before, for timed builds: read if there,
                                  and written; NULL: none */
+    const char
+        *input_formats; /* TYPE:LAYOUT of the inputs in their order, "u8:hwc,f32:chw", what is left
+                           out as in the model: u8:hwc and u8:chw make an f32 input of pictures
+                           (N, C, H, W) one of bytes (N, H, W, C) or (N, C, H, W); NULL: none */
+    const char *preprocess; /* what the network does to such bytes, in the words of a data set's
+                               specification: "scale=1/255,mean=0.49:0.48:0.45,std=0.25", (raw *
+                               scale - mean) / std; NULL: nothing */
 } mxd_build_options;
-#define MXD_BUILD_OPTIONS_INIT                                                           \
-    {                                                                                    \
-        sizeof(mxd_build_options), NULL, NULL, 0, { 0 }, NULL, 0, 0, 0, 0, NULL, 0, NULL \
+#define MXD_BUILD_OPTIONS_INIT                                                                  \
+    {                                                                                           \
+        sizeof(mxd_build_options), NULL, NULL, 0, { 0 }, NULL, 0, 0, 0, 0, NULL, 0, NULL, NULL, \
+            NULL                                                                                \
     }
 
 /** @retval MXD_E_UNSUPPORTED  the message names the node and the reason. */
@@ -57,10 +65,12 @@ MXD_API void       mxd_engine_destroy(mxd_engine *engine);
 MXD_API uint32_t mxd_engine_inputs(const mxd_engine *engine);
 MXD_API uint32_t mxd_engine_outputs(const mxd_engine *engine);
 /** Shapes are those of the largest batch. */
-MXD_API void    mxd_engine_input(mxd_value_info *out, const mxd_engine *engine, uint32_t index);
-MXD_API void    mxd_engine_output(mxd_value_info *out, const mxd_engine *engine, uint32_t index);
-MXD_API int64_t mxd_engine_batch(const mxd_engine *engine); /**< largest batch of one run */
-MXD_API int mxd_engine_batched(const mxd_engine *engine);   /**< 0: the network's batch is fixed */
+MXD_API void mxd_engine_input(mxd_value_info *out, const mxd_engine *engine, uint32_t index);
+MXD_API void mxd_engine_output(mxd_value_info *out, const mxd_engine *engine, uint32_t index);
+/** "u8:hwc,scale=1/255" of an input that was built from formats; NULL: it is as in the model. */
+MXD_API const char *mxd_engine_input_format(const mxd_engine *engine, uint32_t index);
+MXD_API int64_t     mxd_engine_batch(const mxd_engine *engine); /**< largest batch of one run */
+MXD_API int mxd_engine_batched(const mxd_engine *engine); /**< 0: the network's batch is fixed */
 MXD_API const char *mxd_engine_isa(
     const mxd_engine *engine); /**< highest instruction set that may be used */
 /** Bytes: weights, panels and one session. */

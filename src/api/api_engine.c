@@ -38,6 +38,7 @@ static mxd_status translate(mxdi_build_options *out, mxdi_arena *arena, const mx
         value[k] = (mxdi_input_value){ o->value[k].name, o->value[k].tensor };
     out->value    = value;
     out->n_values = o->n_values;
+    MXD_TRY(mxdi_api_input_formats(out, arena, o->input_formats, o->preprocess, err));
     for (uint32_t k = 0; k < MXDI_MAX_PLANS && o->batch[k]; k++)
         out->batch[out->n_batches++] = o->batch[k];
     return MXD_OK;
@@ -181,6 +182,12 @@ double mxd_engine_build_seconds(const mxd_engine *engine)
 void mxd_engine_input(mxd_value_info *out, const mxd_engine *engine, uint32_t index)
 {
     mxdi_api_value_info(out, largest(engine)->graph, largest(engine)->graph->input[index]);
+}
+
+const char *mxd_engine_input_format(const mxd_engine *engine, uint32_t index)
+{
+    const mxdi_graph *const g = largest(engine)->graph;
+    return mxdi_input_format_of(engine->engine->graph, g->value[g->input[index]].name);
 }
 
 void mxd_engine_output(mxd_value_info *out, const mxd_engine *engine, uint32_t index)

@@ -49,6 +49,9 @@ void mxdi_api_value_info(mxd_value_info *out, const mxdi_graph *g, uint32_t id);
 /* Public shapes as bindings, on `arena`. */
 mxd_status mxdi_api_bindings(mxdi_shape_binding **out, mxdi_arena *arena, const mxd_shape *shape,
                              uint32_t n, mxd_error *err);
+/* mxd_build_options' input_formats and preprocess into `out`, on `arena` (api_formats.c). */
+mxd_status mxdi_api_input_formats(mxdi_build_options *out, mxdi_arena *arena, const char *formats,
+                                  const char *preprocess, mxd_error *err);
 /* True when the caller's struct is large enough to hold `field`; older callers get the default. */
 #define MXDI_HAS_FIELD(o, type, field) \
     ((o) && (o)->struct_size >= offsetof(type, field) + sizeof((o)->field))

@@ -148,6 +148,19 @@ static mxd_status bind_values(mxdi_engine *e, mxd_error *err)
     return st;
 }
 
+/* Inputs take the formats that the caller wants to feed them in. */
+static mxd_status set_formats(mxdi_engine *e, mxd_error *err)
+{
+    mxdi_build_options *const o = &e->options;
+    const mxd_status st = mxdi_set_input_formats(e->graph, o->format, o->n_formats, &o->scaling,
+                                                 o->scaling_text, err);
+    o->format           = NULL; /* the caller's, as the rest */
+    o->n_formats        = 0;
+    o->scaling          = (mxdi_scaling){ .scale = NULL };
+    o->scaling_text     = NULL;
+    return st;
+}
+
 /* ---- plans ---- */
 
 static mxd_status compile_parts(mxdi_plan *p, mxdi_engine *e, mxd_error *err)
@@ -262,6 +275,8 @@ mxd_status mxdi_engine_build(mxdi_engine **out, mxdi_graph *graph,
     mxd_status st = keep_options(e, options, err);
     if (st == MXD_OK)
         st = open_devices(e, registry, err);
+    if (st == MXD_OK)
+        st = set_formats(e, err);
     if (st == MXD_OK)
         st = narrow_constants(e->graph, err);
     if (st == MXD_OK)

@@ -34,9 +34,13 @@ typedef struct mxdi_build_options {
     const mxdi_input_value
             *value; /* inputs that shapes depend on become constants of these; others are ignored */
     uint32_t n_values;
-    size_t   workspace_cap; /* bytes; 0: none */
-    bool     exact, timed;
-    const char *timing_cache; /* file, NULL: none */
+    const mxdi_input_format *format; /* of inputs by position; the rest is as in the model */
+    uint32_t                 n_formats;
+    mxdi_scaling             scaling; /* of those that become bytes of pictures */
+    const char              *scaling_text;
+    size_t                   workspace_cap; /* bytes; 0: none */
+    bool                     exact, timed;
+    const char              *timing_cache; /* file, NULL: none */
     const mxdi_choices
         *choices; /* of an engine file: known from there, and nothing is timed; NULL: a new build */
 } mxdi_build_options;

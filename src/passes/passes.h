@@ -47,6 +47,30 @@ mxd_status mxdi_inputs_of_shapes(bool *needs, const mxdi_graph *g, mxd_error *er
  * move up. */
 mxd_status mxdi_bind_constant(mxdi_graph *g, uint32_t k, const mxd_tensor *t, mxd_error *err);
 
+/* ---- inputs that are fed as pictures (input_format.c) ---- */
+
+/* (raw * scale - mean) / std, one number for all channels or one for each; n 0: 1, 0, 1. */
+typedef struct mxdi_scaling {
+    const float *scale, *mean, *std;
+    uint32_t     n_scale, n_mean, n_std;
+} mxdi_scaling;
+
+/* How one network input is to be fed. */
+typedef struct mxdi_input_format {
+    mxd_dtype   dtype;         /* MXD_NONE: as it is */
+    bool        channels_last; /* (N, H, W, C) where the network has (N, C, H, W) */
+    const char *text;          /* as it was asked for: "u8:hwc" */
+} mxdi_input_format;
+
+/* Inputs of `g`, by position, become bytes of pictures where their format says so: in front of what
+ * reads them stand Transpose, Cast, Mul by scale, Sub of mean and Div by std, those that change
+ * anything. The input keeps its name; what it was is a value of another name. `note` (NULL: none)
+ * follows the format in the graph's notes, mxdi_input_format_of. */
+mxd_status mxdi_set_input_formats(mxdi_graph *g, const mxdi_input_format *format, uint32_t n,
+                                  const mxdi_scaling *scaling, const char *note, mxd_error *err);
+/* "u8:hwc,scale=1/255" of a network input that was made one; NULL: it is as in the model. */
+const char *mxdi_input_format_of(const mxdi_graph *g, const char *name);
+
 /* ---- passes and pipelines (pipeline.c) ---- */
 
 /* Rewrites `g` in place; *changed is set if anything was. Outputs stay equal but for rounding,

@@ -222,6 +222,8 @@ AT(mxd_build_options, timed, 124);
 AT(mxd_build_options, value, 128);
 AT(mxd_build_options, n_values, 136);
 AT(mxd_build_options, timing_cache, 144);
+AT(mxd_build_options, input_formats, 152);
+AT(mxd_build_options, preprocess, 160);
 
 AT(mxd_audit_row, node, 0);
 AT(mxd_audit_row, op, 8);
