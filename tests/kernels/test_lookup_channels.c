@@ -77,6 +77,20 @@ static void variants_match_ref(void **state)
     }
 }
 
+/* Pictures of more pixels than are looked up at once, rows apart and together. */
+static void large_pictures(void **state)
+{
+    (void)state;
+    mxdi_rng r = mxdi_rng_seed(6);
+    for (size_t v = 1; v < MXDI_VEC_COUNT; v++)
+        for (int form = 0; runs_here(v) && form < 8; form++) {
+            const int32_t      channels = form & 1 ? 3 : 1, block = form & 2 ? 8 : 1;
+            const mxdi_blocked l =
+                blocked_layout(5, 331 + form, channels, block, 4 - channels, form & 2 ? 64 : 0);
+            check(&r, v, &l, block + 3, form & 4, 1);
+        }
+}
+
 /* The definition by hand: two images of two pixels and two channels, in a block of eight. */
 static void ref_is_the_formula(void **state)
 {
@@ -102,6 +116,7 @@ static void ref_is_the_formula(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(ref_is_the_formula),
-                                        cmocka_unit_test(variants_match_ref) };
+                                        cmocka_unit_test(variants_match_ref),
+                                        cmocka_unit_test(large_pictures) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
