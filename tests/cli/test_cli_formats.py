@@ -61,6 +61,22 @@ class Formats(Case):
         for op in "Transpose", "Cast", "Mul", "Sub", "Div":
             self.assertIn("lookup_channels", rows[f"x.{op}"]["kernel"])
 
+    def test_a_model_that_scales_itself(self):
+        """TensorFlow's way: cast and scaled with the channels last, then transposed; calibrated, quantized and evaluated on bytes."""
+        r = tiny_onnx.Numbers(3)
+        nodes = [tiny_onnx.node("Cast", ["x"], ["f"], "cast", to=1), tiny_onnx.node("Sub", ["f", "mean"], ["s"], "sub"), tiny_onnx.node("Div", ["s", "std"], ["d"], "div"),
+                 tiny_onnx.node("Transpose", ["d"], ["t"], "transpose", perm=[0, 3, 1, 2]), tiny_onnx.node("Conv", ["t", "w"], ["c"], "conv", kernel_shape=[6, 5]),
+                 tiny_onnx.node("Flatten", ["c"], ["y"], "flatten")]
+        constants = [tiny_onnx.tensor("w", FLOAT, [4, 3, 6, 5], r(360)), tiny_onnx.tensor("mean", FLOAT, [3], [123.0, 117.0, 104.0]), tiny_onnx.tensor("std", FLOAT, [3], [58.0, 57.0, 57.5])]
+        self.write("own.onnx", tiny_onnx.model(nodes, [tiny_onnx.value("x", tiny_onnx.UINT8, ["N", 6, 5, 3])], [tiny_onnx.value("y", FLOAT, ["N", 4])], constants))
+        self.ok("quantize", "own.onnx", "-o", "own_q.onnx", "--precision", "w8a8", "--data", LAST)
+        for net in "own.onnx", "own_q.onnx":
+            layers = self.ok("bench", net, "--iterations", "2", "--duration", "0", "--warmUp", "0", "--dumpProfile")["layers"]
+            self.assertEqual((layers[0]["node"], "lookup_channels" in layers[0]["kernel"]), ("cast", True), layers)
+            r = self.ok("compare", net, net, "--backend", "interp,cpu", "--data", LAST, "--duration", "0")
+            self.assertTrue(r["integers_equal"], r)
+            self.assertEqual(r["agreement"], 1)
+
     def test_inspect(self):
         self.ok("build", "q.onnx", "-o", "h.mxd", "--batch", "4", "--inputIOFormats", "u8:hwc", "--preprocess", "scale=1/255")
         r = self.ok("inspect", "h.mxd")

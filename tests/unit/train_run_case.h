@@ -132,7 +132,13 @@ static inline mxd_status run_read(const void *data, uint32_t k, int64_t first, i
 
 static inline mxdi_train_data run_data(const run_case *c)
 {
-    return (mxdi_train_data){ { RUN_SAMPLES, 1, run_name, run_sample, run_read, c->x }, c->label };
+    return (mxdi_train_data){ { .samples  = RUN_SAMPLES,
+                                .n_inputs = 1,
+                                .name     = run_name,
+                                .sample   = run_sample,
+                                .read     = run_read,
+                                .data     = c->x },
+                              c->label };
 }
 
 static inline run_case *run_begin(int kind)
