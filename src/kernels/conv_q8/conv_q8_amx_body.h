@@ -73,14 +73,13 @@ static void high_2(const mxdi_conv_q8_tile *t, int32_t rows)
     tile(true, 2, t, rows);
 }
 
-#define EACH_ROWS(X)                                                                             \
-    X(low, 1)                                                                                    \
-    X(low, 2)                                                                                    \
-    X(low, 3)                                                                                    \
-    X(low, 4) X(low, 5) X(low, 6) X(low, 7) X(low, 8) X(low, 9) X(low, 10) X(low, 11) X(low, 12) \
-        X(low, 13) X(low, 14) X(low, 15) X(low, 16) X(high, 17) X(high, 18) X(high, 19)          \
-            X(high, 20) X(high, 21) X(high, 22) X(high, 23) X(high, 24) X(high, 25) X(high, 26)  \
-                X(high, 27) X(high, 28) X(high, 29) X(high, 30) X(high, 31) X(high, 32)
+/* clang-format off */
+#define EACH_ROWS(X) \
+    X(low, 1) X(low, 2) X(low, 3) X(low, 4) X(low, 5) X(low, 6) X(low, 7) X(low, 8) \
+    X(low, 9) X(low, 10) X(low, 11) X(low, 12) X(low, 13) X(low, 14) X(low, 15) X(low, 16) \
+    X(high, 17) X(high, 18) X(high, 19) X(high, 20) X(high, 21) X(high, 22) X(high, 23) X(high, 24) \
+    X(high, 25) X(high, 26) X(high, 27) X(high, 28) X(high, 29) X(high, 30) X(high, 31) X(high, 32)
+/* clang-format on */
 #define TILE(height, R)                                \
     static void tile_1x##R(const mxdi_conv_q8_tile *t) \
     {                                                  \

@@ -33,18 +33,14 @@ static void read_words(const void *from, size_t bytes)
         __asm__ volatile("vzeroupper" ::: CLOBBERS); \
     }
 
+/* clang-format off */
 #define TIMES_12(X, r) \
-    X(r, "0")          \
-    X(r, "1")          \
-    X(r, "2")          \
-    X(r, "3") X(r, "4") X(r, "5") X(r, "6") X(r, "7") X(r, "8") X(r, "9") X(r, "10") X(r, "11")
-#define TIMES_6_TWICE(X, r)                                                                     \
-    X(r, "0", "6")                                                                              \
-    X(r, "1", "7")                                                                              \
-    X(r, "2", "8")                                                                              \
-    X(r, "3", "9")                                                                              \
-    X(r, "4", "10") X(r, "5", "11") X(r, "0", "6") X(r, "1", "7") X(r, "2", "8") X(r, "3", "9") \
-        X(r, "4", "10") X(r, "5", "11")
+    X(r, "0") X(r, "1") X(r, "2") X(r, "3") X(r, "4") X(r, "5") \
+    X(r, "6") X(r, "7") X(r, "8") X(r, "9") X(r, "10") X(r, "11")
+#define TIMES_6_TWICE(X, r) \
+    X(r, "0", "6") X(r, "1", "7") X(r, "2", "8") X(r, "3", "9") X(r, "4", "10") X(r, "5", "11") \
+    X(r, "0", "6") X(r, "1", "7") X(r, "2", "8") X(r, "3", "9") X(r, "4", "10") X(r, "5", "11")
+/* clang-format on */
 
 #define STEP(op, r, acc)  op " %%" r "12, %%" r "13, %%" r acc "\n"
 #define FMA(r, acc)       STEP("vfmadd231ps", r, acc)
