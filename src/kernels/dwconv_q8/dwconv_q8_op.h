@@ -6,8 +6,12 @@
  * few so are neighbouring pixels. One step takes the same column of four kernel rows, interleaves
  * their bytes, and multiplies them by four weights of each lane; a column made once serves all
  * outputs that see it. Weights lie in vectors of 4 x lanes channels: [vector][row / 4][kx][4 x
- * lanes][4], in the lane order of the interleaving (mxdi_dwconv_q8_lane). As in conv_q8 the output
- * falls into rectangles that see the same taps, each with a bias of its own.
+ * lanes][4], in the lane order of the interleaving (mxdi_dwconv_q8_lane). Kernels of one width
+ * interleave a row left over behind the last four along the columns instead: behind the others are
+ * its weights [distance of a window from a multiple of four columns][column / 4][4 x lanes][4].
+ *
+ * Kernels of one width take zero points for what is outside the image. For the others, as in
+ * conv_q8, the output falls into rectangles that see the same taps, each with a bias of its own.
  */
 #ifndef MXDI_KERNELS_DWCONV_Q8_OP_H
 #define MXDI_KERNELS_DWCONV_Q8_OP_H
@@ -24,8 +28,8 @@ typedef struct mxdi_dwconv_q8_run {
     int32_t             ky, ky_end; /* kernel rows inside */
     int32_t             kx, kx_end, kw;
     int32_t             column;  /* of x where the first window starts */
-    int32_t             columns; /* of x; of those before and behind it, rows inside are */
-    const uint8_t      *outside; /* this vector, the zero point. Windows all inside: anything */
+    int32_t             columns; /* of x */
+    const uint8_t      *outside; /* a vector of the zero point */
     const uint8_t      *w;       /* of the vector */
     const int32_t      *bias;    /* its 4 x lanes of each */
     const float        *m, *bias_float;
@@ -35,14 +39,18 @@ typedef struct mxdi_dwconv_q8_run {
     int64_t             outputs;   /* >= 1 */
     int32_t             n, n_last; /* channels to store, and of the last output */
     const mxdi_post_q8 *post;
+    bool                quick; /* as in mxdi_dwconv_q8 */
 } mxdi_dwconv_q8_run_args;
 
 typedef void (*mxdi_dwconv_q8_fn)(const mxdi_dwconv_q8_run_args *run);
 
-/* Kernels for undilated windows of a width and stride, all columns inside: MXD_DW(width, stride).
- */
+/* Kernels for windows of a width without dilation, no higher than wide, and a stride: MXD_DW(width,
+ * stride). To them the image goes on outside as zero points. */
 #define MXDI_DWCONV_Q8_SHAPES(MXD_DW) \
     MXD_DW(3, 1) MXD_DW(3, 2) MXD_DW(5, 1) MXD_DW(5, 2) MXD_DW(7, 1)
+
+/* Quads of columns that a window of kw columns takes, wherever it starts in the first. */
+#define MXDI_DWCONV_Q8_LONE_QUADS(kw) (((kw) + 6) / 4)
 
 struct mxdi_dwconv_q8_shape {
     int32_t           kw, sw;
@@ -78,9 +86,11 @@ struct mxdi_dwconv_q8 {
     float            *m, *bias_float; /* (distinct, 4 x lanes) */
     int32_t          *bias;           /* (biases of base, distinct, 4 x lanes) */
     size_t            bias_step;      /* distinct x 4 x lanes, or 0: all rectangles have the same */
-    mxdi_dwconv_q8_fn whole;          /* for rectangles with all columns inside */
-    int32_t           joined;  /* that of the columns, if whole does all columns with it, or -1 */
+    mxdi_dwconv_q8_fn whole;          /* of one width, for all rows, or NULL */
+    int32_t           whole_y;        /* its spans: where all rows are inside, */
+    int32_t           whole_x; /* and all columns, or -1: one after the other where they are */
     uint8_t          *outside; /* a vector of x's zero point */
+    bool              quick;   /* plain u8, no float bias, and what is rounded fits an int32 */
 };
 
 /* Where channel c of a vector stands among its 4 x lanes sums: the unpack instructions work on

@@ -7,6 +7,8 @@
  * of a block when both have one pitch, and neighbouring pixels of single images when they are that
  * close. The weights repeat with the pitch, so only so many different vectors of them are made as
  * it takes until they meet a vector's start again. */
+#include <math.h>
+
 #include "base/error.h"
 #include "kernels/dwconv_q8/dwconv_q8_op.h"
 
@@ -47,28 +49,42 @@ static int32_t channel_of(const mxdi_dwconv_q8 *op, int32_t v, int32_t c)
     return ch < op->base.y.channels ? (int32_t)ch : -1;
 }
 
+/* Vectors of sums' weights, those of a lone row included. */
+static size_t weight_vectors(const mxdi_dwconv_q8 *op)
+{
+    const size_t kw   = (size_t)op->base.window.kw;
+    const size_t kh   = op->whole ? kw : (size_t)op->base.window.kh;
+    const bool   lone = op->whole && kh % 4 == 1;
+    return 4 * ((kh + 3) / 4 * kw + (lone ? 4 * MXDI_DWCONV_Q8_LONE_QUADS(kw) : 0));
+}
+
 /* The weights of one channel into sum `lane` of a vector. */
 static void pack_weights(const mxdi_dwconv_q8 *op, uint8_t *to, int32_t lane, const int16_t *w)
 {
     const struct mxdi_dwconv_q8_kernel *kernel = op->kernel;
     const mxdi_window2d *const          win    = &op->base.window;
-    const int64_t                       lanes = kernel->lanes, v = lane / lanes, l = lane % lanes;
+    const int64_t lanes = kernel->lanes, v = lane / lanes, l = lane % lanes, kw = win->kw;
+    const int64_t lone = (kw + 3) / 4 * kw, each = MXDI_DWCONV_Q8_LONE_QUADS(kw);
     for (int64_t ky = 0; ky < win->kh; ky++)
-        for (int64_t kx = 0; kx < win->kw; kx++)
-            mxdi_q8_put_weight(to, kernel->weight_bytes, lanes, (ky / 4 * win->kw + kx) * 4 + v, l,
-                               ky % 4, w[ky * win->kw + kx]);
+        for (int64_t kx = 0; kx < kw; kx++)
+            mxdi_q8_put_weight(to, kernel->weight_bytes, lanes, (ky / 4 * kw + kx) * 4 + v, l,
+                               ky % 4, w[ky * kw + kx]);
+    for (int64_t from = 0; from < 4 && op->whole && kw % 4 == 1 && win->kh == kw; from++)
+        for (int64_t kx = 0; kx < kw; kx++)
+            mxdi_q8_put_weight(to, kernel->weight_bytes, lanes,
+                               (lone + from * each + (from + kx) / 4) * 4 + v, l, (from + kx) % 4,
+                               w[(kw - 1) * kw + kx]);
 }
 
 static mxd_status make_room(mxdi_dwconv_q8 *op, mxd_error *err)
 {
     const struct mxdi_dwconv_q8_kernel *kernel = op->kernel;
-    const mxdi_window2d *const          win    = &op->base.window;
     const size_t                        n      = (size_t)op->distinct * 4 * (size_t)kernel->lanes;
     const size_t                        biases = mxdi_q8_base_biases(&op->base);
     size_t                              n_bias, w_bytes;
     op->bias_step = biases > 1 ? n : 0;
-    if (!mxdi_mul_size(&op->vector_bytes, ((size_t)win->kh + 3) / 4 * (size_t)win->kw,
-                       (size_t)(16 * kernel->lanes * kernel->weight_bytes)) ||
+    if (!mxdi_mul_size(&op->vector_bytes, weight_vectors(op),
+                       (size_t)(4 * kernel->lanes * kernel->weight_bytes)) ||
         !mxdi_mul_size(&w_bytes, op->vector_bytes, (size_t)op->distinct) ||
         !mxdi_mul_size(&n_bias, n, biases))
         return mxdi_nomem(err);
@@ -80,29 +96,38 @@ static mxd_status make_room(mxdi_dwconv_q8 *op, mxd_error *err)
     return op->w && op->m && op->bias_float && op->bias && op->outside ? MXD_OK : mxdi_nomem(err);
 }
 
-/* The kernel for rectangles with all columns inside: its outputs, perhaps of several pixels, have
- * to stand a stride of columns apart. */
-static mxdi_dwconv_q8_fn choose_whole(const mxdi_dwconv_q8 *op)
+/* The span whose outputs see all of the kernel, or -1. */
+static int32_t whole_span(const mxdi_span *span, int32_t n, int32_t kernel)
 {
-    const struct mxdi_dwconv_q8_shape *s   = op->kernel->shapes;
-    const mxdi_window2d *const         win = &op->base.window;
-    for (; s->kw; s++)
-        if (s->kw == win->kw && s->sw == win->sw && win->dw == 1 && op->pixels == 1)
-            return s->fn;
-    return op->kernel->any;
+    for (int32_t i = 0; i < n; i++)
+        if (span[i].k_begin == 0 && span[i].k_end == kernel)
+            return i;
+    return -1;
 }
 
-/* The rectangle of columns whose biases serve all, where windows may stand out of the image. Those
- * of three columns are faster one after the other, without asking where each column is. */
-static int32_t join_columns(const mxdi_dwconv_q8 *op)
+/* The kernel of one width: its outputs, of one pixel or of neighbours, have to stand a stride of
+ * columns apart. */
+static void choose_whole(mxdi_dwconv_q8 *op)
 {
-    const mxdi_q8_base *b = &op->base;
-    if (op->whole == op->kernel->any || op->pixels > 1 || b->window.kw <= 3)
-        return -1;
-    for (int32_t j = 0; j < b->n_x; j++)
-        if (b->spans_x[j].k_begin == 0 && b->spans_x[j].k_end == b->window.kw)
-            return j;
-    return -1;
+    const mxdi_q8_base *const          b   = &op->base;
+    const mxdi_window2d *const         win = &b->window;
+    const struct mxdi_dwconv_q8_shape *s   = op->kernel->shapes;
+    while (s->kw && (s->kw != win->kw || s->sw != op->pixels * win->sw))
+        s++;
+    op->whole_y = whole_span(b->spans_y, b->n_y, win->kh);
+    op->whole_x = whole_span(b->spans_x, b->n_x, win->kw);
+    if (op->whole_y >= 0 && op->whole_x >= 0 && win->dw == 1 && win->kh <= win->kw)
+        op->whole = s->fn;
+    if (op->pixels > 1)
+        op->whole_x = -1;
+}
+
+static bool is_quick(const mxdi_dwconv_q8 *op, const mxdi_q8_epilogue *epilogue)
+{
+    bool small = true;
+    for (int32_t c = 0; c < op->base.y.channels; c++)
+        small = small && fabsf(epilogue->m[c]) <= 0.5f; /* of any int32 */
+    return small && op->base.post.kind == MXDI_POST_Q8_PLAIN && !epilogue->bias_float;
 }
 
 mxd_status mxdi_dwconv_q8_pack(mxdi_dwconv_q8 *op, const int16_t *w,
@@ -113,9 +138,9 @@ mxd_status mxdi_dwconv_q8_pack(mxdi_dwconv_q8 *op, const int16_t *w,
     const size_t               taps  = (size_t)win->kh * (size_t)win->kw;
     choose_lanes(op);
     MXD_TRY(mxdi_q8_base_spans(&op->base, err));
+    choose_whole(op);
+    op->quick = is_quick(op, epilogue);
     MXD_TRY(make_room(op, err));
-    op->whole  = choose_whole(op);
-    op->joined = join_columns(op);
     memset(op->outside, op->base.x_zero_point, 4 * (size_t)lanes);
     uint32_t *const scratch =
         MXDI_ALLOC(op->base.arena.alloc, uint32_t, mxdi_q8_base_scratch(&op->base));

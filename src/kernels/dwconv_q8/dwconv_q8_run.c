@@ -88,8 +88,8 @@ static void run_row(const struct call *c, int32_t i, int32_t j, const mxdi_span 
     const int64_t         y_pixel = mxdi_blocked_pixel(&b->y);
     const bool            some =
         rows->k_begin < rows->k_end && columns->k_begin < columns->k_end; /* taps inside */
-    const bool    all = columns->k_begin == 0 && columns->k_end == win->kw;
-    const int64_t iy  = (int64_t)row * win->sh - win->ph + (int64_t)rows->k_begin * win->dh;
+    const bool    whole = op->whole && columns->k_begin == 0 && columns->k_end == win->kw;
+    const int64_t iy    = (int64_t)row * win->sh - win->ph + (int64_t)rows->k_begin * win->dh;
     const int64_t ix =
         (int64_t)columns->begin * win->sw - win->pw + (int64_t)columns->k_begin * win->dw;
     const int64_t outputs = columns->end - columns->begin,
@@ -98,7 +98,7 @@ static void run_row(const struct call *c, int32_t i, int32_t j, const mxdi_span 
     const int64_t full    = op->pixels > 1 ? op->pixels * b->y.pitch : op->stored;
     const int64_t last    = op->pixels > 1 ? (rest - 1) * b->y.pitch + op->stored : op->stored;
     const int64_t target  = row * mxdi_blocked_row(&b->y) + columns->begin * y_pixel;
-    const size_t  index   = (size_t)i * (size_t)b->n_x + (size_t)j;
+    const size_t  index   = (size_t)(whole ? op->whole_y : i) * (size_t)b->n_x + (size_t)j;
     for (int32_t s = 0; s < op->segments; s++) {
         const uint8_t          *x = c->x + s * b->x.pitch + (some ? iy * x_row + ix * x_pixel : 0);
         const int64_t           y = target + s * b->y.pitch;
@@ -111,15 +111,16 @@ static void run_row(const struct call *c, int32_t i, int32_t j, const mxdi_span 
                                         .kx      = columns->k_begin,
                                         .kx_end  = columns->k_end,
                                         .kw      = win->kw,
-                                        .column  = op->joined < 0 ? 0 : (int32_t)ix,
-                                        .columns = op->joined < 0 ? INT32_MAX : b->x.w,
+                                        .column  = op->whole_x < 0 ? 0 : (int32_t)ix,
+                                        .columns = op->whole_x < 0 ? INT32_MAX : b->x.w,
                                         .outside = op->outside,
                                         .y       = c->y + y * b->y_size,
                                         .r       = c->r ? c->r + y : NULL,
                                         .y_step  = op->pixels * y_pixel * b->y_size,
                                         .outputs = groups,
-                                        .post    = &b->post };
-        run_vectors(c, &run, all ? op->whole : op->kernel->any, op->bias + index * op->bias_step,
+                                        .post    = &b->post,
+                                        .quick   = op->quick };
+        run_vectors(c, &run, whole ? op->whole : op->kernel->any, op->bias + index * op->bias_step,
                     full, last);
     }
 }
@@ -145,10 +146,11 @@ void mxdi_dwconv_q8_kernel_run(const mxdi_dwconv_q8 *op, const uint8_t *x, const
         for (int32_t row = (int32_t)mxdi_parts_begin(&s.rows, rows); row < end_row; row++) {
             while (row >= b->spans_y[i].end)
                 i++;
-            if (op->joined >= 0)
-                run_row(&c, i, op->joined, &all, row);
-            for (int32_t j = 0; j < b->n_x && op->joined < 0; j++)
-                run_row(&c, i, j, &b->spans_x[j], row);
+            if (op->whole && op->whole_x >= 0)
+                run_row(&c, i, op->whole_x, &all, row);
+            else
+                for (int32_t j = 0; j < b->n_x; j++)
+                    run_row(&c, i, j, &b->spans_x[j], row);
         }
     }
 }

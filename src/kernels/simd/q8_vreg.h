@@ -50,6 +50,16 @@ static inline vu8 q8_narrow(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point,
     return vu8_max(neon_from_u8(vqmovun_high_s16(vqmovun_s16(a), b)), q_min);
 }
 
+static inline vu8 q8_narrow_any(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point, vu8 q_min,
+                                vu8 q_max)
+{
+    const int16x8_t  z = vreinterpretq_s16_s32(zero_point);
+    const int16x8_t  a = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(a0), a1), z);
+    const int16x8_t  b = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(b0), b1), z);
+    const uint8x16_t q = vqmovun_high_s16(vqmovun_s16(a), b);
+    return neon_from_u8(vminq_u8(vmaxq_u8(q, neon_u8(q_min)), neon_u8(q_max)));
+}
+
 static inline vi32 q8_set1_s16(int32_t v)
 {
     return vreinterpretq_s32_s16(vdupq_n_s16((int16_t)v));

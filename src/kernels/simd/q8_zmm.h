@@ -55,6 +55,14 @@ static inline vu8 q8_narrow(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point,
     return _mm512_max_epu8(_mm512_packus_epi16(a, b), q_min);
 }
 
+static inline vu8 q8_narrow_any(vi32 a0, vi32 a1, vi32 b0, vi32 b1, vi32 zero_point, vu8 q_min,
+                                vu8 q_max)
+{
+    const vi32 a = _mm512_adds_epi16(_mm512_packs_epi32(a0, a1), zero_point);
+    const vi32 b = _mm512_adds_epi16(_mm512_packs_epi32(b0, b1), zero_point);
+    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(a, b), q_min), q_max);
+}
+
 static inline vi32 q8_set1_s16(int32_t v)
 {
     return _mm512_set1_epi16((int16_t)v);
