@@ -29,7 +29,7 @@ struct vrow {
 MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_q8_tile *t,
                          struct vrow acc[4][MXDI_CONV_Q8_MAX_ROWS])
 {
-    const int64_t  row   = t->a_row;
+    const int64_t  row = t->a_row, step = t->a_step;
     const uint8_t *next0 = t->next[0], *next1 = t->next[1];
     MXD_UNROLL
     for (int i = 0; i < R; i++)
@@ -64,15 +64,15 @@ MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_
                 }
                 MXD_UNROLL
                 for (int i = 0; i < R; i++) {
-                    const q8_input x = q8_input_of(q8_spread(row_at(p, i, row) + 4 * s));
+                    const q8_input x = q8_input_of(q8_spread(row_at(p, i, row)));
                     MXD_UNROLL
                     for (int v = 0; v < V; v++)
                         acc[s][i].v[v] = q8_dot(acc[s][i].v[v], x, b[v]);
                 }
+                MXD_UNROLL
+                for (int g = 0; g < (R + 3) / 4; g++)
+                    p[g] += step;
             }
-            MXD_UNROLL
-            for (int g = 0; g < (R + 3) / 4; g++)
-                p[g] += 4 * S;
             w += S * V * K4_BYTES;
         }
         for (; S > 1 && k > 0; k--) {
@@ -85,7 +85,7 @@ MXD_INLINE void multiply(const int R, const int V, const int S, const mxdi_conv_
             }
             MXD_UNROLL
             for (int g = 0; g < (R + 3) / 4; g++)
-                p[g] += 4;
+                p[g] += step;
             w += V * K4_BYTES;
         }
     }

@@ -41,7 +41,7 @@ typedef struct mxdi_conv_q8_quad {
 
 typedef struct mxdi_conv_q8_tile {
     const uint8_t          *a;
-    int64_t                 a_row;
+    int64_t                 a_row, a_step; /* bytes between rows, and between the k4s of a tap */
     const mxdi_conv_q8_tap *taps;
     int32_t                 n_taps, k4; /* k4s of each tap, >= 1 */
     const uint8_t          *w;          /* the panel */
@@ -155,6 +155,7 @@ struct mxdi_conv_q8 {
     int32_t groups;
     int32_t c_in, c_out;            /* per group */
     int32_t k4;                     /* of one tap; when collecting, of all together */
+    int64_t k4_step;                /* bytes between the k4s of a tap: 4, or a pixel or more */
     int32_t collect_rows;           /* collected at a time; 0: inputs are used where they stand */
     mxdi_conv_q8_pattern *patterns; /* (n_y, n_x) of base */
     mxdi_conv_q8_tap     *taps;

@@ -19,6 +19,7 @@ static void choose_form(mxdi_conv_q8 *op)
     const int64_t        flat  = (int64_t)win->kh * win->kw * op->c_in;
     const int64_t        quads = (flat + 3) / 4;
     op->k4                     = div_up(op->c_in, 4);
+    op->k4_step                = 4;
     if (op->c_in > MXDI_CONV_Q8_COLLECT_MAX || quads == (int64_t)win->kh * win->kw)
         return;
     const int64_t fit = MXDI_CONV_Q8_COLLECT / (int64_t)sizeof(uint32_t) / quads / rows * rows;
@@ -37,14 +38,15 @@ static int64_t tap_at(const mxdi_conv_q8 *op, const mxdi_span *y, const mxdi_spa
            (int64_t)(kx - x->k_begin) * win->dw * mxdi_blocked_pixel(&op->base.x);
 }
 
-/* Taps that follow each other in x and in the panel are one: those of a row of the window, and then
- * whole rows; all of a pattern have the same length. */
+/* Taps at a constant distance in x that follow each other in the panel are one: those of a row of
+ * the window, and then whole rows; all of a pattern have the same length. A tap of one k4 may be
+ * anywhere; of several, the k4s are neighbours, and so they have to be for tile registers. */
 static void plan_taps(mxdi_conv_q8 *op, mxdi_conv_q8_pattern *p, const mxdi_span *y,
                       const mxdi_span *x)
 {
     const mxdi_window2d *win  = &op->base.window;
     mxdi_conv_q8_tap    *taps = op->taps + p->taps;
-    const int64_t        tap  = 4 * (int64_t)op->k4; /* bytes */
+    const int64_t        tap  = op->k4_step * op->k4; /* bytes */
     const int32_t        kw = x->k_end - x->k_begin, kh = y->k_end - y->k_begin;
     const bool           row = kw == 1 || win->dw * mxdi_blocked_pixel(&op->base.x) == tap;
     const bool rows = row && kw == win->kw && win->dh * mxdi_blocked_row(&op->base.x) == kw * tap;
@@ -89,6 +91,8 @@ mxd_status mxdi_conv_q8_plan(mxdi_conv_q8 *op, mxd_error *err)
 {
     const mxdi_window2d *win = &op->base.window;
     choose_form(op);
+    if (op->k4 == 1 && !op->collect_rows && !op->kernel->leave)
+        op->k4_step = win->dw * mxdi_blocked_pixel(&op->base.x);
     const bool   collect = op->collect_rows > 0;
     const size_t most =
         collect ? (size_t)op->k4 : (size_t)win->kh * (size_t)win->kw; /* taps of a rectangle */

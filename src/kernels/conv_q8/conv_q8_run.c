@@ -234,6 +234,7 @@ static void run_rectangle(const struct call *c, int64_t block, int32_t i, int32_
     const int64_t     tiles = mxdi_div_up(w.n[0], op->kernel->rows);
     const struct runs runs  = { w.x[0], w.y[0], mxdi_parts_make(w.n[0], tiles) };
     mxdi_conv_q8_tile t     = { .a_row  = op->collect_rows ? (int64_t)sizeof(uint32_t) : w.x[0],
+                                .a_step = op->k4_step,
                                 .taps   = op->taps + pattern->taps,
                                 .n_taps = pattern->n_taps,
                                 .k4     = pattern->k4,
