@@ -99,6 +99,13 @@ static inline q128 q128_zip_hi_f32(q128 a, q128 b)
     return vzip2q_s32(a, b);
 }
 
+static inline void q128_split3(q128 out[3], const uint8_t *p)
+{
+    const uint8x16x3_t v = vld3q_u8(p);
+    for (int k = 0; k < 3; k++)
+        out[k] = neon_from_u8(v.val[k]);
+}
+
 /* ---- loads and stores ---- */
 
 static inline vf32 vf32_load(const float *p)

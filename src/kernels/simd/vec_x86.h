@@ -72,4 +72,27 @@ static inline q128 q128_zip_hi_f32(q128 a, q128 b)
 {
     return _mm_unpackhi_epi32(a, b);
 }
+
+/* 48 bytes: every third from the first, from the second and from the third on. */
+static inline void q128_split3(q128 out[3], const uint8_t *p)
+{
+    static const int8_t from[3][3][16] = {
+        /* [out][piece]: byte 3 k + out, or none */
+        { { 0, 3, 6, 9, 12, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
+          { -1, -1, -1, -1, -1, -1, 2, 5, 8, 11, 14, -1, -1, -1, -1, -1 },
+          { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1, 4, 7, 10, 13 } },
+        { { 1, 4, 7, 10, 13, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
+          { -1, -1, -1, -1, -1, 0, 3, 6, 9, 12, 15, -1, -1, -1, -1, -1 },
+          { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, 5, 8, 11, 14 } },
+        { { 2, 5, 8, 11, 14, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
+          { -1, -1, -1, -1, -1, 1, 4, 7, 10, 13, -1, -1, -1, -1, -1, -1 },
+          { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 3, 6, 9, 12, 15 } },
+    };
+    for (int k = 0; k < 3; k++) {
+        out[k] = q128_zero();
+        for (int piece = 0; piece < 3; piece++)
+            out[k] = _mm_or_si128(
+                out[k], _mm_shuffle_epi8(q128_load(p + 16 * piece), q128_load(from[k][piece])));
+    }
+}
 #endif
