@@ -68,7 +68,8 @@ static void one_channel(uint8_t *y, const uint8_t *x, int64_t image, int64_t ima
                         const uint8_t *table, const struct span *s)
 {
     uint8_t strip[IMAGES][STRIP];
-    memset(strip, 0, sizeof(strip));
+    for (int64_t b = images; b < block; b++)
+        memset(strip[b], 0, sizeof(strip[b]));
     for (int64_t at = 0; at < s->n; at += STRIP) {
         const int64_t k = least(s->n - at, STRIP);
         for (int64_t b = 0; b < images; b++)
@@ -137,7 +138,8 @@ static void three_channels(uint8_t *y, const uint8_t *x, int64_t image, int64_t 
                            int64_t block, const uint8_t *table, const struct span *s)
 {
     uint8_t words[IMAGES][STRIP * LANES];
-    memset(words, 0, sizeof(words));
+    for (int64_t b = images; b < block; b++)
+        memset(words[b], 0, sizeof(words[b]));
     for (int64_t at = 0; at < s->n; at += STRIP) {
         const int64_t k      = least(s->n - at, STRIP);
         const bool    direct = block == 1 && k % PIECE == 0;
